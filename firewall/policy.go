@@ -1,0 +1,47 @@
+package firewall
+
+import "net/netip"
+
+// Policy is what the operator wants of the firewall, free of any file format. Everything inbound that it does not name
+// is dropped.
+type Policy struct {
+	Management []Exception // the ways in that keep the owner from being locked out
+	Allow      []Exception // further ways in
+	Ping       bool        // answer echo requests
+	Forward    Forward
+
+	// NoManagement says that a policy without any management exception is meant, not forgotten.
+	NoManagement bool
+}
+
+// Exception is one way in: Ports from From only, on Interfaces only where any are named. Exceptions do not cross: the
+// ports of one never go with the sources of another.
+type Exception struct {
+	Name       string
+	Ports      []Ports
+	From       []netip.Prefix // any order, may overlap; Compile merges them
+	Any        bool           // from everywhere; From must then be empty
+	Interfaces []string       // names as in iifname; a trailing * matches a prefix
+}
+
+// Ports is a range of ports of one protocol.
+type Ports struct {
+	Protocol    Protocol
+	First, Last uint16 // inclusive, First <= Last, First >= 1
+}
+
+// Protocol is a transport protocol with ports.
+type Protocol uint8
+
+const (
+	TCP Protocol = 6  // IANA protocol number
+	UDP Protocol = 17 // IANA protocol number
+)
+
+// Forward says what happens to packets that the host would pass on to others.
+type Forward uint8
+
+const (
+	ForwardDrop   Forward = iota // none is passed on
+	ForwardAccept                // not Sallyport's business: no forward chain
+)
