@@ -1,0 +1,97 @@
+package firewall
+
+import (
+	"strings"
+	"time"
+)
+
+// Table is the name of the one table that Sallyport owns, in the family inet.
+const Table = "sallyport"
+
+// Ruleset is what the kernel should hold, or holds, in the table inet sallyport: a plain value that Compile makes, package
+// kernel writes and reads, String prints and Diff compares. Its text is its identity: two rulesets are the same when they
+// print the same.
+type Ruleset struct {
+	Dormant  bool // the table's hooks are not registered: it is there, and judges nothing
+	Counters []string
+	Sets     []Set
+	Chains   []Chain
+}
+
+// Chain is a list of rules: a base chain where Hook is set, otherwise a regular chain that others jump to.
+type Chain struct {
+	Name  string
+	Hook  *Hook
+	Rules []Rule
+}
+
+// Hook is where a base chain meets packets, and what becomes of those that no rule judges.
+type Hook struct {
+	Name     string // prerouting, input, forward, output or postrouting
+	Priority int32  // lower is earlier: raw is -300, filter is 0 (linux/netfilter_ipv4.h)
+	Drop     bool   // the policy is drop, not accept
+
+	// Type is the chain type: filter when empty. Others (nat, route) are met only in chains that are not ours.
+	Type string
+}
+
+// Rule is a list of statements, judged from the left: the first match that fails ends it.
+type Rule struct {
+	Statements []Statement
+	Comment    string // at most 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN), without a double quote
+}
+
+// KeyType is a data type of set keys, by its nft name.
+type KeyType string
+
+// The data types of keys that this vocabulary has.
+const (
+	IPv4Addr    KeyType = "ipv4_addr"
+	IPv6Addr    KeyType = "ipv6_addr"
+	InetProto   KeyType = "inet_proto"
+	InetService KeyType = "inet_service"
+	Mark        KeyType = "mark"
+	IfName      KeyType = "ifname"
+)
+
+// Set is a named set. Its elements are in ascending order and do not overlap.
+type Set struct {
+	Name     string
+	Key      []KeyType     // more than one: a concatenation
+	Interval bool          // elements may be ranges
+	Dynamic  bool          // the packet path adds elements; what is in it is not part of the ruleset
+	Timed    bool          // elements may expire
+	Timeout  time.Duration // of elements that bring none; 0: they stay
+	Size     uint32        // at most so many elements; 0: no bound
+	Elements []Element
+
+	// Foreign says what this vocabulary has no word for, such as "map" or "flags constant"; never set by Compile.
+	Foreign string
+}
+
+// Element is one element of a set: one value for each part of the key.
+type Element struct {
+	Key     []Value
+	Timeout time.Duration // 0: that of the set
+}
+
+// PolicyHash is the hash of the policy that the ruleset was compiled from ("sha256:" and 64 hex digits), or empty where
+// it does not say. It stands in the comment of the input chain's rule: a table's or a chain's own comment cannot be
+// changed without recreating it (nf_tables_updtable, nf_tables_updchain), which would open a gap.
+func (r Ruleset) PolicyHash() string {
+	for _, c := range r.Chains {
+		if c.Name != chainInput || len(c.Rules) == 0 {
+			continue
+		}
+		if hash, ok := strings.CutPrefix(c.Rules[0].Comment, commentPrefix); ok {
+			return hash
+		}
+	}
+	return ""
+}
+
+// commentPrefix stands before the policy's hash.
+const (
+	chainInput    = "input"
+	commentPrefix = "sallyport policy "
+)

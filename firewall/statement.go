@@ -1,0 +1,107 @@
+package firewall
+
+// Statement is one match or one action of a rule. The vocabulary is sealed: Match, Lookup, FIBMissing, Limit, Counter,
+// Log, Add, Verdict and Opaque. String is its nft text.
+type Statement interface {
+	String() string
+	statement()
+}
+
+// Match compares a field of the packet. With one value it is a comparison, with several the packet must have one of them
+// (an anonymous set).
+type Match struct {
+	Field  Field
+	Not    bool
+	Values []Value // ascending, without overlap
+}
+
+// Lookup asks whether a named set has the packet's field; several fields are concatenated.
+type Lookup struct {
+	Fields []Field
+	Not    bool
+	Set    string
+}
+
+// FIBMissing matches a packet whose source has no route back by the interface it came in (fib saddr . iif oif missing):
+// strict reverse path filtering, RFC 3704 section 2.2.
+type FIBMissing struct{}
+
+// Limit matches up to a rate.
+type Limit struct {
+	Rate  uint64 // packets in each Per
+	Per   Unit
+	Burst uint32 // packets over the rate before it holds
+}
+
+// Unit is the time that a rate is counted in.
+type Unit uint64
+
+// The units of a rate, in seconds as the kernel has them.
+const (
+	Second Unit = 1
+	Minute Unit = 60
+	Hour   Unit = 3600
+)
+
+// Counter counts packets and bytes.
+type Counter struct {
+	Name string // a named counter of the table; empty: the rule's own, which starts anew when the rule is written
+}
+
+// Log writes the packet's headers to the kernel log, or to a netlink group where one is given.
+type Log struct {
+	Prefix string // at most 127 bytes (NF_LOG_PREFIXLEN)
+	Level  Level  // of the kernel log
+	Group  *uint16
+}
+
+// Level is a syslog severity of the kernel log.
+type Level uint32
+
+// The levels in use.
+const (
+	LevelWarn Level = 4 // what nft takes when none is given
+	LevelInfo Level = 6
+)
+
+// Add puts the packet's field into a dynamic set, with the set's timeout. With a limit, the rule goes on only as long as
+// the element keeps to it.
+type Add struct {
+	Set   string
+	Field Field
+	Limit *Limit
+}
+
+// Verdict ends a rule.
+type Verdict struct {
+	Kind  VerdictKind
+	Chain string // for Jump and Goto
+}
+
+// VerdictKind is what a verdict does with the packet.
+type VerdictKind uint8
+
+// The verdicts.
+const (
+	Accept VerdictKind = iota + 1
+	Drop
+	Jump   // go through a chain and come back
+	Goto   // go through a chain and do not come back
+	Return // back to where this chain was jumped to
+)
+
+// Opaque is a statement of a live rule that this vocabulary has no word for. Compile never makes one, and it cannot be
+// written to the kernel.
+type Opaque struct {
+	Text string
+}
+
+func (Match) statement()      {}
+func (Lookup) statement()     {}
+func (FIBMissing) statement() {}
+func (Limit) statement()      {}
+func (Counter) statement()    {}
+func (Log) statement()        {}
+func (Add) statement()        {}
+func (Verdict) statement()    {}
+func (Opaque) statement()     {}
