@@ -1,0 +1,89 @@
+package netcheck
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sallyport/check"
+	"sallyport/tlsprobe"
+)
+
+// parallel is how many addresses of one target are tried at the same time.
+const parallel = 4
+
+// reach resolves the target, then connects and shakes hands at every one of its addresses, and runs then (which may be
+// nil) on each connection that is verified. The error is that of the name; what went wrong at an address stands in its
+// attempt. Every connection is closed, and every goroutine has ended, when reach returns.
+func (t TLSTarget) reach(ctx context.Context, options tlsprobe.Options, then use) ([]attempt, error) {
+	start := time.Now()
+	addresses, err := resolve(ctx, t.Host)
+	if err != nil {
+		return nil, err
+	}
+	named := check.Phase{Name: phaseDNS, Duration: time.Since(start)}
+	attempts := make([]attempt, len(addresses))
+	for i, address := range addresses {
+		attempts[i].address = netip.AddrPortFrom(address, t.Port)
+		attempts[i].phases = []check.Phase{named}
+	}
+	options.ServerName, options.Roots = t.serverName(), t.Roots
+	options.Warn, options.Fail = t.Warn, t.Fail
+	tryAll(ctx, attempts, options, then)
+	return attempts, nil
+}
+
+// tryAll tries every address, parallel ones at a time. An address may take what time is left, divided by the rounds
+// that are still to come: one silent address does not take the time of the next.
+func tryAll(ctx context.Context, attempts []attempt, options tlsprobe.Options, then use) {
+	next := make(chan int, len(attempts))
+	for i := range attempts {
+		next <- i
+	}
+	close(next)
+	var workers sync.WaitGroup
+	for range min(parallel, len(attempts)) {
+		workers.Go(func() {
+			for i := range next {
+				rounds := (len(attempts) - i + parallel - 1) / parallel
+				one, cancel := context.WithTimeout(ctx, share(ctx, 1, time.Duration(rounds)))
+				attempts[i].err = attempts[i].try(one, options, then)
+				cancel()
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// try goes through the phases of one address.
+func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) error {
+	var conn net.Conn
+	err := a.timed(phaseConnect, func() (err error) {
+		conn, err = dial(ctx, a.address)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = a.timed(phaseTLS, func() (err error) {
+		a.facts, a.conn, err = tlsprobe.Handshake(ctx, conn, options)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer a.conn.Close()
+	if then == nil {
+		return nil
+	}
+	return then(ctx, a)
+}
+
+// dial connects to one address. Keep-alives are off: no probe lives that long.
+func dial(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
+	dialer := net.Dialer{KeepAlive: -1}
+	dialer.SetMultipathTCP(false)
+	return dialer.DialContext(ctx, "tcp", address.String())
+}

@@ -1,0 +1,55 @@
+package netcheck
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// maxAddresses bounds how many addresses of one name are tried.
+const maxAddresses = 32
+
+// resolve is every address of a host, A and AAAA, as this host's programs see it: /etc/hosts first, then the servers
+// and the search list of resolv.conf. An address resolves to itself. The error is a *DNSError made by
+//
+//	func diagnoseName(ctx context.Context, host string, err error) *DNSError
+//
+// in dns_diagnose.go, which asks the resolvers again to tell why, with the part of the time that was kept for it.
+func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{address.Unmap()}, nil
+	}
+	lookup, cancel := context.WithTimeout(ctx, share(ctx, 3, 5))
+	defer cancel()
+	resolver := net.Resolver{PreferGo: true}
+	found, err := resolver.LookupNetIP(lookup, "ip", host)
+	if err != nil {
+		return nil, diagnoseName(ctx, host, err)
+	}
+	return distinct(found), nil
+}
+
+// distinct keeps the resolver's order (RFC 6724) and drops what comes twice.
+func distinct(found []netip.Addr) []netip.Addr {
+	var addresses []netip.Addr
+	for _, address := range found {
+		if address = address.Unmap(); !slices.Contains(addresses, address) && len(addresses) < maxAddresses {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
+}
+
+// defaultTimeout is the deadline of a run whose context has none.
+const defaultTimeout = 10 * time.Second
+
+// share is part/whole of the time that ctx leaves.
+func share(ctx context.Context, part, whole time.Duration) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return defaultTimeout * part / whole
+	}
+	return max(time.Until(deadline), 0) * part / whole
+}

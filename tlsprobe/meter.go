@@ -1,0 +1,50 @@
+package tlsprobe
+
+import (
+	"errors"
+	"net"
+)
+
+// Bounds on what one server may make a handshake take in. crypto/tls itself ends a certificate message over 256 KiB.
+const (
+	MaxHandshakeBytes = 1 << 20
+	MaxCertificates   = 32
+	maxSaid           = 64
+)
+
+var errTooMuch = errors.New("the server sent more than 1 MiB in the TLS handshake")
+
+// meter counts what a server sends, keeps its first bytes and ends a handshake that takes in too much. It is used by
+// one goroutine at a time, as the handshake is.
+type meter struct {
+	net.Conn
+	received int64
+	said     []byte
+	open     bool // the handshake is done, there is no limit any more
+}
+
+// Read reads within the limit of the handshake.
+func (m *meter) Read(p []byte) (int, error) {
+	if m.open {
+		return m.Conn.Read(p)
+	}
+	left := MaxHandshakeBytes - m.received
+	if left <= 0 {
+		return 0, errTooMuch
+	}
+	if int64(len(p)) > left {
+		p = p[:left]
+	}
+	n, err := m.Conn.Read(p)
+	m.received += int64(n)
+	if room := maxSaid - len(m.said); room > 0 {
+		m.said = append(m.said, p[:min(n, room)]...)
+	}
+	return n, err
+}
+
+// foreign says that the first byte is that of no record which may open a handshake: handshake (22) or alert (21), RFC
+// 8446 section 5.1.
+func (m *meter) foreign() bool {
+	return len(m.said) > 0 && m.said[0] != 22 && m.said[0] != 21
+}
