@@ -40,7 +40,7 @@ const (
 
 // Causes of the layer connect.
 const (
-	ConnectRefused     Cause = "connect.refused"      // a reset answered the SYN: nothing listens there, or a firewall says so
+	ConnectRefused     Cause = "connect.refused"      // a reset answered the SYN
 	ConnectTimeout     Cause = "connect.timeout"      // silence: filtered on the way, or the host is down
 	ConnectUnreachable Cause = "connect.unreachable"  // no route, or an ICMP unreachable
 	ConnectReset       Cause = "connect.reset"        // reset right after the connection was accepted
@@ -83,7 +83,7 @@ const (
 	CertChainExpired      Cause = "cert.chain-expired"      // an intermediate or root has expired, not the leaf
 	CertWeakKey           Cause = "cert.weak-key"           // a key in the chain is too weak
 	CertWeakSignature     Cause = "cert.weak-signature"     // a signature in the chain uses a broken algorithm
-	CertUsage             Cause = "cert.usage"              // the certificate is not for server authentication, or a CA flag is wrong
+	CertUsage             Cause = "cert.usage"              // not for server authentication, or a CA flag is wrong
 	CertRevoked           Cause = "cert.revoked"            // the authority has revoked the certificate
 	CertRevocationUnknown Cause = "cert.revocation-unknown" // revocation could not be told, where it must be
 	CertPinMismatch       Cause = "cert.pin-mismatch"       // not the pinned key
@@ -106,35 +106,35 @@ const (
 
 // Causes of the layer ldap.
 const (
-	LDAPInvalidCredentials      Cause = "ldap.invalid-credentials"      // the directory refuses the bind DN or password (RFC 4511 resultCode 49)
-	LDAPNoSuchUser              Cause = "ldap.no-such-user"             // Active Directory: the user does not exist (data 525)
-	LDAPBadPassword             Cause = "ldap.bad-password"             // Active Directory: wrong password (data 52e)
-	LDAPLogonHours              Cause = "ldap.logon-hours"              // Active Directory: not at this time (data 530)
-	LDAPWorkstation             Cause = "ldap.workstation"              // Active Directory: not from this machine (data 531)
-	LDAPPasswordExpired         Cause = "ldap.password-expired"         // Active Directory: the password has expired (data 532)
-	LDAPAccountDisabled         Cause = "ldap.account-disabled"         // Active Directory: the account is disabled (data 533)
-	LDAPAccountExpired          Cause = "ldap.account-expired"          // Active Directory: the account has expired (data 701)
-	LDAPPasswordMustChange      Cause = "ldap.password-must-change"     // Active Directory: the password must be changed first (data 773)
-	LDAPAccountLocked           Cause = "ldap.account-locked"           // Active Directory: the account is locked out (data 775)
-	LDAPStrongAuthRequired      Cause = "ldap.strong-auth-required"     // a stronger form of authentication is required (resultCode 8)
-	LDAPConfidentialityRequired Cause = "ldap.confidentiality-required" // an encrypted connection is required (resultCode 13)
-	LDAPAnonymousRefused        Cause = "ldap.anonymous-refused"        // an anonymous bind or search is refused (resultCode 48, or 1 with Active Directory)
+	LDAPInvalidCredentials      Cause = "ldap.invalid-credentials"      // the bind is refused (RFC 4511 resultCode 49)
+	LDAPNoSuchUser              Cause = "ldap.no-such-user"             // AD: the user does not exist (data 525)
+	LDAPBadPassword             Cause = "ldap.bad-password"             // AD: wrong password (data 52e)
+	LDAPLogonHours              Cause = "ldap.logon-hours"              // AD: not at this time (data 530)
+	LDAPWorkstation             Cause = "ldap.workstation"              // AD: not from this machine (data 531)
+	LDAPPasswordExpired         Cause = "ldap.password-expired"         // AD: the password has expired (data 532)
+	LDAPAccountDisabled         Cause = "ldap.account-disabled"         // AD: the account is disabled (data 533)
+	LDAPAccountExpired          Cause = "ldap.account-expired"          // AD: the account has expired (data 701)
+	LDAPPasswordMustChange      Cause = "ldap.password-must-change"     // AD: change the password first (data 773)
+	LDAPAccountLocked           Cause = "ldap.account-locked"           // AD: the account is locked out (data 775)
+	LDAPStrongAuthRequired      Cause = "ldap.strong-auth-required"     // stronger authentication is required (resultCode 8)
+	LDAPConfidentialityRequired Cause = "ldap.confidentiality-required" // encryption is required (resultCode 13)
+	LDAPAnonymousRefused        Cause = "ldap.anonymous-refused"        // anonymous access is refused (resultCode 48)
 	LDAPBaseNotFound            Cause = "ldap.base-not-found"           // the search base does not exist (resultCode 32)
-	LDAPInsufficientAccess      Cause = "ldap.insufficient-access"      // the bind user may not search there (resultCode 50)
+	LDAPInsufficientAccess      Cause = "ldap.insufficient-access"      // no right to search there (resultCode 50)
 	LDAPTooFewEntries           Cause = "ldap.too-few-entries"          // the search finds fewer entries than it must
 	LDAPSizeLimit               Cause = "ldap.size-limit"               // the directory's size limit was met (resultCode 4)
 	LDAPTimeLimit               Cause = "ldap.time-limit"               // the directory's time limit was met (resultCode 3)
-	LDAPAdminLimit              Cause = "ldap.admin-limit"              // a limit set by the directory's administrator was met (resultCode 11)
+	LDAPAdminLimit              Cause = "ldap.admin-limit"              // an administrator's limit was met (resultCode 11)
 	LDAPNoPaging                Cause = "ldap.no-paging"                // the directory does not do paged results (RFC 2696)
-	LDAPReferral                Cause = "ldap.referral"                 // the directory refers to another server (resultCode 10)
+	LDAPReferral                Cause = "ldap.referral"                 // another server has it (resultCode 10)
 	LDAPBusy                    Cause = "ldap.busy"                     // the directory is busy (resultCode 51)
-	LDAPUnavailable             Cause = "ldap.unavailable"              // the directory is shutting down or offline (resultCode 52)
-	LDAPUnwilling               Cause = "ldap.unwilling"                // the directory is unwilling to perform it (resultCode 53)
+	LDAPUnavailable             Cause = "ldap.unavailable"              // the directory is offline (resultCode 52)
+	LDAPUnwilling               Cause = "ldap.unwilling"                // the directory is unwilling (resultCode 53)
 	LDAPTimeout                 Cause = "ldap.timeout"                  // no answer to an LDAP request
 	LDAPClosed                  Cause = "ldap.closed"                   // the directory closed the connection
 	LDAPMalformed               Cause = "ldap.malformed"                // what came back is not LDAP
 	LDAPNoServer                Cause = "ldap.no-server"                // discovery by SRV found no directory server
-	LDAPNotRetried              Cause = "ldap.not-retried"              // held back, so that a wrong password does not lock the account
+	LDAPNotRetried              Cause = "ldap.not-retried"              // held back, so as not to lock the account
 )
 
 // Causes of the layer firewall.

@@ -14,17 +14,20 @@ const (
 	Waived                // does not hold, and a waiver in force says that this is accepted
 )
 
-var statusNames = [...]string{Unknown: "unknown", OK: "ok", Warn: "warn", Fail: "fail", Skipped: "skipped", Waived: "waived"}
+// names holds the name of each status at its number.
+func names() [6]string {
+	return [...]string{Unknown: "unknown", OK: "ok", Warn: "warn", Fail: "fail", Skipped: "skipped", Waived: "waived"}
+}
 
 // Statuses lists every status in the order in which they are counted and shown.
 func Statuses() []Status { return []Status{OK, Warn, Fail, Unknown, Skipped, Waived} }
 
 // String is the status as it stands in text, JSON, metric labels, syslog and history.
 func (s Status) String() string {
-	if int(s) < len(statusNames) {
-		return statusNames[s]
+	if all := names(); int(s) < len(all) {
+		return all[s]
 	}
-	return statusNames[Unknown]
+	return names()[Unknown]
 }
 
 // MarshalText writes the status by its name.
@@ -32,7 +35,7 @@ func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads a status by its name; any other text is an error.
 func (s *Status) UnmarshalText(text []byte) error {
-	for i, name := range statusNames {
+	for i, name := range names() {
 		if name == string(text) {
 			*s = Status(i)
 			return nil

@@ -1,0 +1,85 @@
+# make run    the main job, in private network namespaces; SERVERS=real takes unbound, nginx and slapd
+# make test   everything that must hold: lint, arrows, unit, kernel and integration tests (as root)
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+export CGO_ENABLED := 0
+export GOFLAGS     := -trimpath -buildvcs=false
+
+BIN               := .bin
+STATICCHECK       := v0.8.2
+GOLANGCI_LINT     := v2.15.0
+PACKAGES          := nftables iproute2 iputils-ping bind9-dnsutils unbound nginx-light slapd ldap-utils rsyslog openssl prometheus
+LDFLAGS           := -s -w -buildid=
+SERVERS           ?= embedded
+LAB_FLAGS         ?=
+FUZZTIME          ?= 20s
+BENCHTIME         ?= 1s
+
+.PHONY: help run test build setup packages lint unit bench fuzz clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
+
+build: ## the two binaries, static, into .bin
+	@mkdir -p $(BIN)
+	go build -ldflags='$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+run: build ## see the main job work, in a private lab
+	@if [ "$(SERVERS)" = real ]; then $(MAKE) --no-print-directory packages; fi
+	@$(BIN)/sallyport-lab --servers=$(SERVERS) $(LAB_FLAGS)
+
+test: setup lint unit ## everything that must hold
+
+setup: packages $(BIN)/staticcheck-$(STATICCHECK) $(BIN)/golangci-lint-$(GOLANGCI_LINT) ## what the tests need
+	@go mod download
+
+# Debian's packages that the tests need: installed quietly, only if missing, without starting their services.
+packages:
+	@missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Abbrev}\n' $(PACKAGES) 2>/dev/null | awk '$$2=="ii"{print $$1}' | \
+		sort | comm -13 - <(printf '%s\n' $(PACKAGES) | sort) | tr '\n' ' '); \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" != 0 ]; then echo "missing packages: $$missing (run this as root, or install them)" >&2; exit 1; fi; \
+		echo "installing: $$missing"; \
+		log=$$(mktemp); policy=/usr/sbin/policy-rc.d; made=; \
+		if [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; made=1; fi; \
+		status=0; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
+			</dev/null >$$log 2>&1 || status=$$?; \
+		if [ -n "$$made" ]; then rm -f $$policy; fi; \
+		if [ $$status != 0 ]; then cat $$log >&2; fi; rm -f $$log; exit $$status; \
+	fi
+
+$(BIN)/staticcheck-$(STATICCHECK):
+	@mkdir -p $(BIN)
+	@GOBIN=$(CURDIR)/$(BIN) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
+	@mv $(BIN)/staticcheck $@
+
+$(BIN)/golangci-lint-$(GOLANGCI_LINT):
+	@mkdir -p $(BIN)
+	@GOBIN=$(CURDIR)/$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	@mv $(BIN)/golangci-lint $@
+
+lint: $(BIN)/staticcheck-$(STATICCHECK) $(BIN)/golangci-lint-$(GOLANGCI_LINT) ## vet, staticcheck, golangci-lint
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:" >&2; gofmt -l . >&2; exit 1; }
+	go vet ./...
+	$(BIN)/staticcheck-$(STATICCHECK) ./...
+	$(BIN)/golangci-lint-$(GOLANGCI_LINT) run ./...
+
+# The race detector needs cgo in the test binary; what is shipped has none. FULL: a missing program or right is a
+# failure, not a skip.
+unit: ## every test, with the race detector
+	SALLYPORT_TEST_FULL=1 CGO_ENABLED=1 go test -race -timeout 10m ./...
+
+bench: build ## the README's figures, ratios within one run
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r pkg dir; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
+			echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; done
+
+clean: ## what was built
+	rm -rf $(BIN)

@@ -1,0 +1,65 @@
+package control
+
+import (
+	"encoding/json"
+
+	"sallyport/check"
+)
+
+// Verb names what a request asks for.
+type Verb string
+
+const (
+	// VerbStatus asks the prober what it believes of every check. The answer is the document of `sallyport status`.
+	VerbStatus Verb = "status"
+	// VerbReload asks either process to read its configuration again. The request is a Reload, the answer empty.
+	VerbReload Verb = "reload"
+	// VerbRejected tells the prober that a configuration was refused elsewhere. The request is a Rejected.
+	VerbRejected Verb = "rejected"
+	// VerbApply asks the guard to put its configuration in force now. The request is an Apply, the answer a check.Result.
+	VerbApply Verb = "apply"
+	// VerbReports asks the guard for a stream of Report: the last one at once, then each as it comes.
+	VerbReports Verb = "reports"
+)
+
+// Reload is the request of VerbReload.
+type Reload struct {
+	// Digest is the SHA-256 of the configuration file that the sender has read and found good, in hex. The receiver
+	// refuses to load any other, so that two processes never end with two configurations. Empty: whatever is there.
+	Digest string `json:"digest,omitempty"`
+}
+
+// Rejected is the request of VerbRejected.
+type Rejected struct {
+	Reason string `json:"reason"`
+}
+
+// Apply is the request of VerbApply.
+type Apply struct {
+	File   string `json:"file"`   // the configuration that the sender means; must be the guard's own
+	Digest string `json:"digest"` // as in Reload
+}
+
+// Report is what the guard tells the prober: the outcome of a look at the live ruleset, and its counters.
+type Report struct {
+	Result   check.Result       `json:"result"`
+	Counters map[string]Counter `json:"counters,omitempty"`
+	Repairs  uint64             `json:"repairs"` // since the guard started
+}
+
+// Counter is a named counter of the ruleset.
+type Counter struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+type request struct {
+	Verb Verb            `json:"verb"`
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+type response struct {
+	Error string          `json:"error,omitempty"`
+	Body  json.RawMessage `json:"body,omitempty"`
+	Last  bool            `json:"last,omitempty"`
+}
