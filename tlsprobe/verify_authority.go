@@ -1,0 +1,103 @@
+package tlsprobe
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// authority says why the path does not end in a trusted authority. Where the last certificate of the path is signed by
+// itself, that is plain. Where its issuer is neither sent nor trusted, the chain alone does not tell a missing
+// intermediate from a root that nobody trusts, for a server rightly leaves its root out (RFC 8446 section 4.4.2). The
+// first of these that holds decides:
+//
+//  1. The issuer calls itself a root: unknown authority.
+//  2. It calls itself an intermediate, or has the organisation (O, or else the DC components) of a trusted authority:
+//     incomplete chain.
+//  3. The server sent its own certificate alone, and that says where its issuer's is to be had (AIA caIssuers over HTTP,
+//     RFC 5280 section 4.2.2.1), as public authorities do, who sign nothing with a root: incomplete chain.
+//  4. Else: unknown authority.
+func (j *judgement) authority() {
+	if j.path.anchored {
+		return
+	}
+	leaf, last := j.path.certs[0], j.path.certs[len(j.path.certs)-1]
+	switch {
+	case last == leaf && selfIssued(leaf) && signed(leaf, leaf):
+		j.find(SelfSigned, Fatal, leaf, "the certificate is signed by itself, and is not among the trusted ones")
+	case selfIssued(last):
+		j.find(UnknownAuthority, Fatal, last, "the chain ends in an authority that is not trusted: "+
+			quote(last.Subject.String()))
+	case j.missesIntermediate(last):
+		j.find(IncompleteChain, Fatal, last, "the server does not send the intermediate certificate "+
+			quote(last.Issuer.String())+published(last))
+	default:
+		j.find(UnknownAuthority, Fatal, last, fmt.Sprintf(
+			"the chain ends in a certificate of %s, which is not trusted", quote(last.Issuer.String())))
+	}
+}
+
+func (j *judgement) missesIntermediate(last *x509.Certificate) bool {
+	name := strings.ToLower(last.Issuer.CommonName)
+	switch {
+	case strings.Contains(name, "root"):
+		return false
+	case calledIntermediate(name), j.Roots.related(last.Issuer):
+		return true
+	default:
+		return len(j.path.certs) == 1 && len(httpURLs(last)) > 0
+	}
+}
+
+func calledIntermediate(name string) bool {
+	return slices.ContainsFunc([]string{"intermediate", "issuing", "subordinate", "sub ca", "subca"}, func(word string) bool {
+		return strings.Contains(name, word)
+	})
+}
+
+// related says that a trusted authority has the organisation of name.
+func (r *Roots) related(name pkix.Name) bool {
+	wanted := organisation(name)
+	if r == nil || wanted == "" {
+		return false
+	}
+	for _, authorities := range r.bySubject {
+		if organisation(authorities[0].Subject) == wanted {
+			return true
+		}
+	}
+	return false
+}
+
+// organisation is O, or the DC components of a directory's own authority. It is empty where there is neither.
+func organisation(name pkix.Name) string {
+	if len(name.Organization) > 0 {
+		return "O=" + name.Organization[0]
+	}
+	domainComponent := []int{0, 9, 2342, 19200300, 100, 1, 25} // RFC 4519 section 2.4
+	var components []string
+	for _, attribute := range name.Names {
+		if attribute.Type.Equal(domainComponent) {
+			components = append(components, fmt.Sprint(attribute.Value))
+		}
+	}
+	if len(components) == 0 {
+		return ""
+	}
+	return "DC=" + strings.ToLower(strings.Join(components, ","))
+}
+
+func httpURLs(cert *x509.Certificate) []string {
+	return slices.DeleteFunc(slices.Clone(cert.IssuingCertificateURL), func(url string) bool {
+		return !strings.HasPrefix(strings.ToLower(url), "http")
+	})
+}
+
+func published(cert *x509.Certificate) string {
+	if urls := httpURLs(cert); len(urls) > 0 {
+		return ", which its issuer publishes at " + quote(urls[0])
+	}
+	return ""
+}

@@ -1,0 +1,69 @@
+package tlsprobe
+
+import (
+	"crypto/x509"
+	"fmt"
+	"time"
+)
+
+// dates judges the validity of every certificate on the path (RFC 5280 section 4.1.2.5: both ends are inclusive).
+// Certificates that the server sends beside the path do not matter.
+func (j *judgement) dates() {
+	for i, cert := range j.path.certs {
+		switch {
+		case j.Time.After(cert.NotAfter):
+			problem := Expired
+			if i > 0 {
+				problem = ChainExpired
+			}
+			j.find(problem, Fatal, cert, fmt.Sprintf("%s expired on %s, %s ago",
+				j.called(i), day(cert.NotAfter), span(j.Time.Sub(cert.NotAfter))))
+		case j.Time.Before(cert.NotBefore):
+			j.find(NotYetValid, Fatal, cert, fmt.Sprintf("%s is not valid before %s, %s from now by this host's clock",
+				j.called(i), day(cert.NotBefore), span(cert.NotBefore.Sub(j.Time))))
+		default:
+			j.expiring(i, cert)
+		}
+	}
+}
+
+func (j *judgement) expiring(i int, cert *x509.Certificate) {
+	left := cert.NotAfter.Sub(j.Time)
+	words := fmt.Sprintf("%s expires on %s, in %s", j.called(i), day(cert.NotAfter), span(left))
+	switch {
+	case left < j.Fail:
+		j.find(Expiring, Grave, cert, words)
+	case left < j.Warn:
+		j.find(Expiring, Minor, cert, words)
+	}
+}
+
+// called is how a certificate of the path is called in a sentence.
+func (j *judgement) called(i int) string {
+	cert := j.path.certs[i]
+	switch {
+	case i == 0:
+		return "the certificate"
+	case j.path.anchored && i == len(j.path.certs)-1, selfIssued(cert):
+		return "the root certificate " + quote(cert.Subject.String())
+	default:
+		return "the intermediate certificate " + quote(cert.Subject.String())
+	}
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// span is a duration as a person says it: its largest unit alone.
+func span(d time.Duration) string {
+	const hoursOfDay = 24
+	switch hours := int(d.Hours()); {
+	case hours >= 2*hoursOfDay:
+		return fmt.Sprintf("%d days", hours/hoursOfDay)
+	case hours >= 2:
+		return fmt.Sprintf("%d hours", hours)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+	default:
+		return fmt.Sprintf("%d seconds", int(d.Seconds()))
+	}
+}
