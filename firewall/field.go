@@ -5,28 +5,28 @@ type Field uint8
 
 // The fields. A field of a header matches only packets that have that header: `ip saddr` only IPv4, `tcp dport` only TCP.
 const (
-	MetaIIF         Field = iota + 1 // index of the interface the packet came in by
-	MetaOIF                          // index of the interface it leaves by
-	MetaIIFName                      // name of the interface it came in by
-	MetaOIFName                      // name of the interface it leaves by
-	MetaNFProto                      // family: 2 IPv4, 10 IPv6
-	MetaL4Proto                      // transport protocol, extension headers skipped
-	MetaPktType                      // 0 to this host, 1 broadcast, 2 multicast, 3 to another host
-	CTState                          // state of the connection, as bits
-	CTDirection                      // 0 original, 1 reply
-	IPSaddr                          // IPv4 source
-	IPDaddr                          // IPv4 destination
-	IP6Saddr                         // IPv6 source
-	IP6Daddr                         // IPv6 destination
-	IP6HopLimit                      // IPv6 hop limit
-	TCPSport                         // TCP source port
-	TCPDport                         // TCP destination port
-	UDPSport                         // UDP source port
-	UDPDport                         // UDP destination port
-	TransportSport                   // source port of whatever transport protocol was matched before
-	TransportDport                   // destination port of whatever transport protocol was matched before
-	ICMPType                         // ICMP type (RFC 792)
-	ICMPv6Type                       // ICMPv6 type (RFC 4443)
+	MetaIIF        Field = iota + 1 // index of the interface the packet came in by
+	MetaOIF                         // index of the interface it leaves by
+	MetaIIFName                     // name of the interface it came in by
+	MetaOIFName                     // name of the interface it leaves by
+	MetaNFProto                     // family: 2 IPv4, 10 IPv6
+	MetaL4Proto                     // transport protocol, extension headers skipped
+	MetaPktType                     // 0 to this host, 1 broadcast, 2 multicast, 3 to another host
+	CTState                         // state of the connection, as bits
+	CTDirection                     // 0 original, 1 reply
+	IPSaddr                         // IPv4 source
+	IPDaddr                         // IPv4 destination
+	IP6Saddr                        // IPv6 source
+	IP6Daddr                        // IPv6 destination
+	IP6HopLimit                     // IPv6 hop limit
+	TCPSport                        // TCP source port
+	TCPDport                        // TCP destination port
+	UDPSport                        // UDP source port
+	UDPDport                        // UDP destination port
+	TransportSport                  // source port of whatever transport protocol was matched before
+	TransportDport                  // destination port of whatever transport protocol was matched before
+	ICMPType                        // ICMP type (RFC 792)
+	ICMPv6Type                      // ICMPv6 type (RFC 4443)
 )
 
 // Bits of CTState (nf_conntrack_common.h, as NF_CT_STATE_BIT gives them).

@@ -9,8 +9,7 @@ import (
 const Table = "sallyport"
 
 // Ruleset is what the kernel should hold, or holds, in the table inet sallyport: a plain value that Compile makes, package
-// kernel writes and reads, String prints and Diff compares. Its text is its identity: two rulesets are the same when they
-// print the same.
+// kernel writes and reads, String prints and Diff compares.
 type Ruleset struct {
 	Dormant  bool // the table's hooks are not registered: it is there, and judges nothing
 	Counters []string
@@ -23,6 +22,7 @@ type Chain struct {
 	Name  string
 	Hook  *Hook
 	Rules []Rule
+	Note  string // for the reader of the text; not in the kernel, and Diff passes it by
 }
 
 // Hook is where a base chain meets packets, and what becomes of those that no rule judges.
@@ -39,6 +39,7 @@ type Hook struct {
 type Rule struct {
 	Statements []Statement
 	Comment    string // at most 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN), without a double quote
+	Note       string // for the reader of the text; not in the kernel, and Diff passes it by
 }
 
 // KeyType is a data type of set keys, by its nft name.
@@ -89,9 +90,3 @@ func (r Ruleset) PolicyHash() string {
 	}
 	return ""
 }
-
-// commentPrefix stands before the policy's hash.
-const (
-	chainInput    = "input"
-	commentPrefix = "sallyport policy "
-)

@@ -1,0 +1,179 @@
+package firewall
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Names in the table. Base chains are made once and never recreated, so theirs are fixed for good, and so is the one rule
+// in each; what a policy changes lives in the regular chains and the sets. The names of exceptions stand behind "in_",
+// which no other name begins with.
+const (
+	chainPrerouting = "prerouting"
+	chainInput      = "input"
+	chainForward    = "forward"
+
+	chainAntispoof = "antispoof"
+	chainInbound   = "inbound"
+	chainICMP      = "icmp_in"
+	chainAllow     = "allow_in"
+	chainForwarded = "forwarded"
+
+	setSeen4 = "seen4"
+	setSeen6 = "seen6"
+
+	counterSpoof   = "c_spoof"    // dropped: a source that cannot be
+	counterRevoked = "c_revoked"  // dropped: of an inbound connection that the policy no longer allows
+	counterInvalid = "c_invalid"  // dropped: of no connection that conntrack can make sense of
+	counterNoise   = "c_noise"    // dropped without a log line: broadcast and multicast
+	counterDropIn  = "c_drop_in"  // dropped: everything else inbound
+	counterDropFwd = "c_drop_fwd" // dropped: everything that would be passed on
+
+	commentPrefix = "sallyport policy "
+)
+
+// Priorities: ten before everyone else's at the same place, so that nothing that accepts or rewrites is asked first.
+const (
+	beforeRaw    = -310
+	beforeFilter = -10
+)
+
+// seenSize and seenTimeout bound the sets that hold the sources lately logged: a flood of made-up sources fills the set,
+// then is dropped without a log line.
+const (
+	seenSize    = 4096
+	seenTimeout = time.Minute
+)
+
+// Compile turns a policy into the one ruleset that stands for it: the same policy gives the same ruleset, in whatever
+// order its exceptions, sources, ports and interfaces are named. Its errors are those of Validate.
+func Compile(p Policy) (Ruleset, error) {
+	if err := p.Validate(); err != nil {
+		return Ruleset{}, err
+	}
+	ways, err := canonicalWays(p)
+	if err != nil {
+		return Ruleset{}, err
+	}
+	r := Ruleset{
+		Counters: []string{counterDropIn, counterInvalid, counterNoise, counterRevoked, counterSpoof},
+		Sets:     seenSets(),
+		Chains: []Chain{
+			baseChain(chainPrerouting, beforeRaw, false, chainAntispoof, ""),
+			baseChain(chainInput, beforeFilter, true, chainInbound, commentPrefix+policyHash(p, ways)),
+			antispoof(), inbound(), icmpIn(p.Ping), allowIn(ways),
+		},
+	}
+	if p.Forward == ForwardDrop {
+		r.Counters = append(r.Counters, counterDropFwd)
+		r.Chains = append(r.Chains, baseChain(chainForward, beforeFilter, true, chainForwarded, ""), forwarded())
+	}
+	for _, w := range ways {
+		r.Counters = append(r.Counters, w.chain())
+		r.Sets = append(r.Sets, w.sets()...)
+		r.Chains = append(r.Chains, w.rules())
+	}
+	slices.Sort(r.Counters)
+	return r, nil
+}
+
+// baseChain makes a base chain that only leads on. Its policy judges what comes back, so that a chain emptied by someone
+// else shuts the host instead of opening it.
+func baseChain(name string, priority int32, drop bool, to, comment string) Chain {
+	return Chain{
+		Name:  name,
+		Hook:  &Hook{Name: name, Priority: priority, Drop: drop},
+		Rules: []Rule{{Statements: []Statement{Verdict{Kind: Goto, Chain: to}}, Comment: comment}},
+	}
+}
+
+// seenSets are the sets of sources lately logged.
+func seenSets() []Set {
+	seen := func(name string, key KeyType) Set {
+		return Set{
+			Name: name, Key: []KeyType{key}, Dynamic: true, Timed: true, Timeout: seenTimeout, Size: seenSize,
+		}
+	}
+	return []Set{seen(setSeen4, IPv4Addr), seen(setSeen6, IPv6Addr)}
+}
+
+// chain is the name of the exception's chain and of its counter.
+func (w way) chain() string { return "in_" + w.name }
+
+func (w way) set4() string { return w.chain() + "_4" }
+func (w way) set6() string { return w.chain() + "_6" }
+
+// sets are the exception's sources, a set for each family that has any.
+func (w way) sets() []Set {
+	var sets []Set
+	if len(w.v4) > 0 {
+		sets = append(sets, Set{Name: w.set4(), Key: []KeyType{IPv4Addr}, Interval: true, Elements: w.v4})
+	}
+	if len(w.v6) > 0 {
+		sets = append(sets, Set{Name: w.set6(), Key: []KeyType{IPv6Addr}, Interval: true, Elements: w.v6})
+	}
+	return sets
+}
+
+// rules is the exception's chain. Its ports stand in the same rule as its own sources, so exceptions cannot cross.
+func (w way) rules() Chain {
+	c := Chain{Name: w.chain(), Note: w.note()}
+	for _, proto := range []struct {
+		dport Field
+		ports []Value
+	}{{TCPDport, w.tcp}, {UDPDport, w.udp}} {
+		if len(proto.ports) == 0 {
+			continue
+		}
+		ports := Match{Field: proto.dport, Values: proto.ports}
+		if w.any {
+			c.Rules = append(c.Rules, counted(w.chain(), Accept, ports))
+		}
+		if len(w.v4) > 0 {
+			c.Rules = append(c.Rules, counted(w.chain(), Accept, Lookup{Fields: []Field{IPSaddr}, Set: w.set4()}, ports))
+		}
+		if len(w.v6) > 0 {
+			c.Rules = append(c.Rules, counted(w.chain(), Accept, Lookup{Fields: []Field{IP6Saddr}, Set: w.set6()}, ports))
+		}
+	}
+	return c
+}
+
+func (w way) note() string {
+	if w.management {
+		return fmt.Sprintf("management: %s", w.name)
+	}
+	return fmt.Sprintf("allowed: %s", w.name)
+}
+
+// allowIn leads to each exception, by its interfaces where it names any.
+func allowIn(ways []way) Chain {
+	c := Chain{
+		Name: chainAllow,
+		Note: "asked for every inbound packet, also of established connections: who is taken off is cut off",
+	}
+	for _, w := range ways {
+		jump := Verdict{Kind: Jump, Chain: w.chain()}
+		if len(w.exact) == 0 && len(w.wildcards) == 0 {
+			c.Rules = append(c.Rules, rule("", jump))
+		}
+		if len(w.exact) > 0 {
+			c.Rules = append(c.Rules, rule("", Match{Field: MetaIIFName, Values: w.exact}, jump))
+		}
+		for _, name := range w.wildcards {
+			c.Rules = append(c.Rules, rule("", Match{Field: MetaIIFName, Values: []Value{name}}, jump))
+		}
+	}
+	return c
+}
+
+func rule(note string, statements ...Statement) Rule {
+	return Rule{Statements: statements, Note: note}
+}
+
+// counted is a rule that counts into a named counter and then judges. Every drop and every way in counts into a named
+// one: a rule's own counter starts anew with each apply.
+func counted(counter string, kind VerdictKind, matches ...Statement) Rule {
+	return Rule{Statements: append(slices.Clip(matches), Counter{Name: counter}, Verdict{Kind: kind})}
+}
