@@ -88,26 +88,28 @@ type serverAnswer struct {
 	err     *DNSError // nil when the answer is good
 }
 
+// askServers asks every server; there is at least one.
 func askServers(ctx context.Context, servers []netip.AddrPort, q dnsQuestion, expect []string) []serverAnswer {
 	answers := make([]serverAnswer, len(servers))
 	slots := make(chan struct{}, maxParallelServers)
 	var group sync.WaitGroup
-	for i, server := range servers {
+	for i, server := range servers[1:] {
 		group.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			began := time.Now()
-			answers[i] = askServer(ctx, server, q, expect)
-			answers[i].took = time.Since(began)
+			answers[i+1] = askServer(ctx, server, q, expect)
 		})
 	}
+	answers[0] = askServer(ctx, servers[0], q, expect) // the usual single server costs no goroutine
 	group.Wait()
 	return answers
 }
 
 // askServer asks one server and judges its answer; a SERVFAIL is looked into.
-func askServer(ctx context.Context, server netip.AddrPort, q dnsQuestion, expect []string) serverAnswer {
-	a := serverAnswer{server: server}
+func askServer(ctx context.Context, server netip.AddrPort, q dnsQuestion, expect []string) (a serverAnswer) {
+	a.server = server
+	began := time.Now()
+	defer func() { a.took = time.Since(began) }()
 	reply, err := exchange(ctx, server, q)
 	if err != nil {
 		a.err = transportDNSError(ctx, err)

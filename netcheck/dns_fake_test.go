@@ -1,0 +1,242 @@
+package netcheck
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/check"
+)
+
+// startDNSFake is a server by UDP that answers each packet with what answer makes of it.
+func startDNSFake(t *testing.T, answer func(query []byte) [][]byte) netip.AddrPort {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		buf := make([]byte, 4096)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			for _, packet := range answer(buf[:n]) {
+				_, _ = conn.WriteToUDPAddrPort(packet, from)
+			}
+		}
+	})
+	t.Cleanup(func() { _ = conn.Close(); group.Wait() })
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// reply is the answer to query after edit has worked on it.
+func reply(query []byte, edit func(m *dns.Msg)) []byte {
+	q := new(dns.Msg)
+	if err := q.Unpack(query); err != nil {
+		return nil
+	}
+	m := new(dns.Msg).SetReply(q)
+	m.RecursionAvailable = true
+	edit(m)
+	raw, err := m.Pack()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+func denyAll(query []byte) [][]byte {
+	return [][]byte{reply(query, func(m *dns.Msg) { m.Rcode = dns.RcodeNameError })}
+}
+
+func answerA(addr string) func([]byte) [][]byte {
+	return func(query []byte) [][]byte {
+		return [][]byte{reply(query, func(m *dns.Msg) { addA(m, m.Question[0].Name, addr) })}
+	}
+}
+
+func addA(m *dns.Msg, name, addr string) {
+	m.Answer = append(m.Answer, &dns.A{A: net.ParseIP(addr),
+		Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}})
+}
+
+// TestDNSHostile asks servers that forge, garble, cut short and lie. Each run ends within its deadline.
+func TestDNSHostile(t *testing.T) {
+	t.Parallel()
+	good := func(query []byte) []byte { return answerA("192.0.2.1")(query)[0] }
+	tests := []struct {
+		name   string
+		answer func(query []byte) [][]byte
+		cause  check.Cause
+		detail string
+	}{
+		{"garbage", func([]byte) [][]byte { return [][]byte{[]byte("SSH-2.0-OpenSSH_9.2\r\n")} }, check.DNSTimeout, "no answer"},
+		{"one octet", func([]byte) [][]byte { return [][]byte{{1}} }, check.DNSMalformed, "header"},
+		{"garbage with our id", func(q []byte) [][]byte {
+			return [][]byte{append(q[:2:2], []byte("\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\xff\xff\xff")...)}
+		}, check.DNSMalformed, "no DNS message"},
+		{"our own question back", func(q []byte) [][]byte { return [][]byte{q} }, check.DNSMalformed, "no response"},
+		{"another question", func(q []byte) [][]byte {
+			return [][]byte{reply(q, func(m *dns.Msg) {
+				m.Question[0].Name = "evil\x1b[2J.example."
+				addA(m, m.Question[0].Name, "203.0.113.66")
+			})}
+		}, check.DNSMalformed, "another question"},
+		{"no question", func(q []byte) [][]byte {
+			return [][]byte{reply(q, func(m *dns.Msg) { m.Question = nil; addA(m, "www.zone.test.", "203.0.113.66") })}
+		}, check.DNSMalformed, "0 questions"},
+		{"a bare refusal", func(q []byte) [][]byte {
+			return [][]byte{reply(q, func(m *dns.Msg) { m.Question, m.Rcode = nil, dns.RcodeRefused })}
+		}, check.DNSRefused, "REFUSED"},
+		{"records of another name", func(q []byte) [][]byte {
+			return [][]byte{reply(q, func(m *dns.Msg) { addA(m, "other.zone.test.", "203.0.113.66") })}
+		}, check.DNSMalformed, "other names"},
+		{"cut short without saying so", func(q []byte) [][]byte {
+			raw := reply(q, func(m *dns.Msg) {
+				for range 60 {
+					addA(m, "www.zone.test.", "192.0.2.1")
+				}
+			})
+			end := len(raw) - 44*(len("www.zone.test.")+1+14)
+			return [][]byte{raw[:end]}
+		}, check.DNSMalformed, "promises 60 records"},
+		{"a lame server", func(q []byte) [][]byte {
+			return [][]byte{reply(q, func(m *dns.Msg) {
+				m.RecursionAvailable = false
+				m.Ns = append(m.Ns, &dns.NS{Ns: "a.root-servers.net.",
+					Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeNS, Class: dns.ClassINET, Ttl: 60}})
+			})}
+		}, check.DNSRefused, "recursion"},
+		{"an alias that leads back", func(q []byte) [][]byte {
+			return [][]byte{reply(q, func(m *dns.Msg) {
+				for _, hop := range [][2]string{{"www.zone.test.", "b.zone.test."}, {"b.zone.test.", "www.zone.test."}} {
+					m.Answer = append(m.Answer, &dns.CNAME{Target: hop[1],
+						Hdr: dns.RR_Header{Name: hop[0], Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 60}})
+				}
+			})}
+		}, check.DNSDangling, "back to itself"},
+		{"truncated, and no TCP", func(q []byte) [][]byte {
+			return [][]byte{reply(q, func(m *dns.Msg) { m.Truncated = true })}
+		}, check.DNSUnreachable, "refuses"},
+		{"forged first, then true", func(q []byte) [][]byte {
+			forged := reply(q, func(m *dns.Msg) { m.Id++; addA(m, "www.zone.test.", "203.0.113.66") })
+			garbled := append(q[:2:2], 0xff, 0xff, 0xff)
+			return [][]byte{forged, garbled, good(q)}
+		}, "", "192.0.2.1"},
+		{"does not know EDNS0", func(q []byte) [][]byte {
+			m := new(dns.Msg)
+			if err := m.Unpack(q); err != nil || m.IsEdns0() == nil {
+				return [][]byte{good(q)}
+			}
+			return [][]byte{reply(q, func(m *dns.Msg) { m.Rcode = dns.RcodeFormatError })}
+		}, "", "192.0.2.1"},
+		{"a flood of other ids", func(q []byte) [][]byte {
+			other := reply(q, func(m *dns.Msg) { m.Id++ })
+			flood := make([][]byte, 2*maxStray)
+			for i := range flood {
+				flood[i] = other
+			}
+			return flood
+		}, check.DNSMalformed, "flood"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			const timeout = 400 * time.Millisecond
+			server := startDNSFake(t, tt.answer)
+			began := time.Now()
+			r := DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: []netip.AddrPort{server}})(withTimeout(t, timeout))
+			if took := time.Since(began); took > timeout+100*time.Millisecond {
+				t.Errorf("took %s of %s", took, timeout)
+			}
+			if r.Cause != tt.cause || !strings.Contains(r.Detail, tt.detail) {
+				t.Errorf("got %q: %s; want %q with %q", r.Cause, r.Detail, tt.cause, tt.detail)
+			}
+			if i := strings.IndexFunc(r.Detail, func(r rune) bool { return r < ' ' || r > '~' }); i >= 0 {
+				t.Errorf("detail %q has a raw character at %d", r.Detail, i)
+			}
+		})
+	}
+}
+
+// TestDNSLostPacket holds that one or two lost packets are no alarm.
+func TestDNSLostPacket(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	server := startDNSFake(t, func(q []byte) [][]byte {
+		if seen++; seen < maxUDPTries {
+			return nil
+		}
+		return answerA("192.0.2.1")(q)
+	})
+	r := DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: []netip.AddrPort{server}})(withTimeout(t, time.Second))
+	if r.Status != check.OK || r.Evidence.(DNSEvidence).Servers[0].Tries != maxUDPTries {
+		t.Errorf("got %s %q: %s after %+v; want ok at try %d", r.Status, r.Cause, r.Detail, r.Evidence, maxUDPTries)
+	}
+}
+
+// TestDNSTCPFaults answers by UDP that the answer is too large, and then fails by TCP.
+func TestDNSTCPFaults(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		serve func(conn net.Conn)
+		cause check.Cause
+	}{
+		{"silence", func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); _, _ = conn.Read(make([]byte, 1)) }, check.DNSTimeout},
+		{"closed", func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)) }, check.DNSMalformed},
+		{"half an answer", func(conn net.Conn) { _, _ = conn.Write([]byte{0, 100, 1, 2, 3}) }, check.DNSMalformed},
+		{"too short", func(conn net.Conn) { _, _ = conn.Write([]byte{0, 3, 1, 2, 3}) }, check.DNSMalformed},
+		{"another id", func(conn net.Conn) { _, _ = conn.Write(append([]byte{0, 12}, make([]byte, 12)...)) }, check.DNSMalformed},
+		{"truncated again", func(conn net.Conn) {
+			buf := make([]byte, 1<<16)
+			n, _ := conn.Read(buf)
+			raw := reply(buf[2:n], func(m *dns.Msg) { m.Truncated = true })
+			_, _ = conn.Write(binary.BigEndian.AppendUint16(nil, uint16(len(raw))))
+			_, _ = conn.Write(raw)
+		}, check.DNSMalformed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := startDNSFake(t, func(q []byte) [][]byte {
+				return [][]byte{reply(q, func(m *dns.Msg) { m.Truncated = true })}
+			})
+			serveTCP(t, server, tt.serve)
+			r := DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: []netip.AddrPort{server}})(withTimeout(t, 400*time.Millisecond))
+			if r.Cause != tt.cause {
+				t.Errorf("got %q: %s; want %q", r.Cause, r.Detail, tt.cause)
+			}
+		})
+	}
+}
+
+// serveTCP hands each connection to server's port to serve, and closes it after.
+func serveTCP(t *testing.T, server netip.AddrPort, serve func(net.Conn)) {
+	t.Helper()
+	l, err := net.Listen("tcp", server.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() { defer func() { _ = conn.Close() }(); serve(conn) })
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); group.Wait() })
+}

@@ -1,0 +1,225 @@
+package netcheck
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// needProgram skips the test when a program is not installed, or fails it when the full test run is asked for.
+func needProgram(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
+		t.Fatalf("%s is not installed: install it, or run the tests without SALLYPORT_TEST_FULL=1", name)
+	}
+	t.Skipf("%s is not installed", name)
+	return ""
+}
+
+// eventually waits until the condition holds.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+// freePort is a port of 127.0.0.1 that nobody has for UDP nor TCP at this moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		_ = l.Close()
+		if err == nil {
+			_ = u.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+func local(port int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port))
+}
+
+// startUnbound runs an unbound that is a validating resolver for the zones of testdata/dns, and whose further zones
+// play the faults. ede says whether it explains its failures.
+func startUnbound(t *testing.T, ede bool) netip.AddrPort {
+	t.Helper()
+	program := needProgram(t, "unbound")
+	dir := t.TempDir()
+	server := local(freePort(t))
+	conf := unboundConf(t, dir, server.Port(), ede)
+	path := filepath.Join(dir, "unbound.conf")
+	writeFile(t, path, conf)
+	ctx, cancel := context.WithCancel(context.Background())
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, "-d", "-c", path)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("unbound said:\n%s", out.String())
+		}
+	})
+	eventually(t, "unbound answers", func() bool {
+		m := new(dns.Msg).SetQuestion("www.zone.test.", dns.TypeA)
+		_, err := dns.Exchange(m, server.String())
+		return err == nil
+	})
+	return server
+}
+
+func unboundConf(t *testing.T, dir string, port uint16, ede bool) string {
+	t.Helper()
+	yes := map[bool]string{true: "yes", false: "no"}
+	conf := fmt.Sprintf(`server:
+ interface: 127.0.0.1
+ port: %d
+ num-threads: 1
+ username: ""
+ chroot: ""
+ directory: "%s"
+ pidfile: ""
+ use-syslog: no
+ verbosity: 0
+ do-not-query-localhost: no
+ do-ip6: no
+ module-config: "validator iterator"
+ ede: %s
+ local-zone: "test." nodefault
+ local-zone: "gone.test." always_nxdomain
+ local-zone: "empty.test." always_nodata
+ local-zone: "refused.test." always_refuse
+ local-zone: "dropped.test." always_deny
+`, port, dir, yes[ede])
+	writeFile(t, filepath.Join(dir, "zone.test"), plainZone())
+	zones := "auth-zone:\n name: zone.test\n zonefile: zone.test\n for-downstream: no\n for-upstream: yes\n"
+	for name, window := range map[string][2]time.Duration{
+		"signed.test":  {-time.Hour, time.Hour},
+		"expired.test": {-96 * time.Hour, -48 * time.Hour},
+		"future.test":  {48 * time.Hour, 96 * time.Hour},
+		"forged.test":  {-time.Hour, time.Hour},
+	} {
+		key, records := signZone(t, name, window)
+		if name == "forged.test" {
+			records = strings.ReplaceAll(records, "192.0.2.1", "192.0.2.66")
+		}
+		writeFile(t, filepath.Join(dir, name), records)
+		conf += fmt.Sprintf(" trust-anchor: \"%s\"\n", key)
+		zones += fmt.Sprintf("auth-zone:\n name: %[1]s\n zonefile: %[1]s\n for-downstream: no\n for-upstream: yes\n", name)
+	}
+	upstream := startDNSFake(t, func(q []byte) [][]byte {
+		return [][]byte{reply(q, func(m *dns.Msg) { m.Rcode = dns.RcodeServerFailure })}
+	})
+	broken := fmt.Sprintf("forward-zone:\n name: broken.test\n forward-addr: 127.0.0.1@%d\n", upstream.Port())
+	return conf + zones + broken
+}
+
+// plainZone has a name for each thing that a healthy server can answer.
+func plainZone() string {
+	zone := `zone.test. 60 IN SOA ns.zone.test. h.zone.test. 1 60 60 600 60
+zone.test. 60 IN NS ns.zone.test.
+ns.zone.test. 60 IN A 127.0.0.1
+www.zone.test. 60 IN A 192.0.2.1
+two.zone.test. 60 IN A 192.0.2.2
+two.zone.test. 60 IN A 192.0.2.1
+six.zone.test. 60 IN AAAA 2001:db8::1
+alias.zone.test. 30 IN CNAME www.zone.test.
+dangling.zone.test. 60 IN CNAME nowhere.zone.test.
+half.zone.test. 60 IN CNAME six.zone.test.
+loop.zone.test. 60 IN CNAME pool.zone.test.
+pool.zone.test. 60 IN CNAME loop.zone.test.
+mail.zone.test. 60 IN MX 10 mx.zone.test.
+_ldaps._tcp.zone.test. 60 IN SRV 0 5 636 dc1.zone.test.
+text.zone.test. 60 IN TXT "one \"two\" " "three"
+`
+	for i := range 60 {
+		zone += fmt.Sprintf("big.zone.test. 60 IN TXT \"%03d%s\"\n", i, strings.Repeat("x", 60))
+	}
+	return zone
+}
+
+// signZone is a small zone signed for the time from window[0] to window[1], counted from now, and its key.
+func signZone(t *testing.T, name string, window [2]time.Duration) (key, records string) {
+	t.Helper()
+	apex := dns.Fqdn(name)
+	dnskey := &dns.DNSKEY{Hdr: dns.RR_Header{Name: apex, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 60},
+		Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
+	private, err := dnskey.Generate(256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := [][]dns.RR{{dnskey},
+		{parseRR(t, apex+" 60 IN SOA ns."+apex+" h."+apex+" 1 60 60 600 60")},
+		{parseRR(t, apex+" 60 IN NS ns."+apex)},
+		{parseRR(t, "ns."+apex+" 60 IN A 127.0.0.1")},
+		{parseRR(t, "www."+apex+" 60 IN A 192.0.2.1")}}
+	var b strings.Builder
+	for _, set := range sets {
+		sig := &dns.RRSIG{Hdr: dns.RR_Header{Ttl: 60}, Algorithm: dnskey.Algorithm, KeyTag: dnskey.KeyTag(),
+			SignerName: apex, Inception: uint32(time.Now().Add(window[0]).Unix()),
+			Expiration: uint32(time.Now().Add(window[1]).Unix())}
+		if err := sig.Sign(crypto.Signer(private.(*ecdsa.PrivateKey)), set); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s\n%s\n", set[0], sig)
+	}
+	return strings.Join(strings.Fields(dnskey.String()), " "), b.String()
+}
+
+func parseRR(t *testing.T, s string) dns.RR {
+	t.Helper()
+	rr, err := dns.NewRR(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rr
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withTimeout is the test's context with a deadline.
+func withTimeout(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
