@@ -4,8 +4,8 @@ import "sallyport/check"
 
 // Advance is the state after a result, and the transition if there is one.
 //
-//   - Bad (fail, unknown) is believed after FailAfter bad results in a row, whatever their causes: the last one's status
-//     and cause are taken.
+//   - Bad (fail, unknown) is believed after FailAfter bad results in a row, whatever their causes: the last one's
+//     status and cause are taken.
 //   - Bad is no longer believed after RecoverAfter results in a row that are not bad.
 //   - Between ok, warn and waived there is no threshold: they are told by certificates and dates, which do not flap.
 //   - Another cause, or fail instead of unknown, while bad: a transition after FailAfter results in a row that agree on

@@ -10,8 +10,9 @@ import (
 	"sallyport/check"
 )
 
-// BenchmarkScheduler runs 500 checks that do nothing, ten times a second each, for as long as it takes to have b.N runs, and
-// reports the processor time that a run costs besides the check itself. The window of coalescing is what is compared.
+// BenchmarkScheduler runs 500 checks that do nothing, ten times a second each, for as long as it takes to have b.N runs,
+// and reports the processor time that a run costs besides the check itself. The window of coalescing is what is
+// compared.
 func BenchmarkScheduler(b *testing.B) {
 	for _, window := range []time.Duration{-1, 0} {
 		name := "coalesced"

@@ -6,8 +6,8 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// confirmation is the space between the runs that confirm a first bad result: a tenth of the interval, then twice as long
-// each time, never longer than the interval, each with a jitter of a fifth. It only ever adds runs; the check's own
+// confirmation is the space between the runs that confirm a first bad result: a tenth of the interval, then twice as
+// long each time, never longer than the interval, each with a jitter of a fifth. It only ever adds runs; the check's own
 // interval goes on beside it.
 type confirmation struct {
 	interval time.Duration

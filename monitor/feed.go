@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,9 +11,9 @@ import (
 	"sallyport/check"
 )
 
-// Sink receives what the monitor finds out. Its methods are called by one goroutine of its own, in order, a result before
-// the transition that it tipped; they may block, at the price of results that are dropped. A sink that has a method
-// Name() string is called by that name in logs and in Dropped.
+// Sink receives what the monitor finds out. Its methods are called by one goroutine of its own, in order, a result
+// before the transition that it tipped; they may block, at the price of results that are dropped. A sink that has a
+// method Name() string is called by that name in logs and in Dropped.
 type Sink interface {
 	Result(check.Result)
 	Transition(check.Transition)
@@ -116,23 +115,25 @@ func stopFeeds(feeds []*feed, grace time.Duration) error {
 	for _, f := range feeds {
 		close(f.quit)
 	}
-	limit, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
+	limit := make(chan struct{})
+	timer := time.AfterFunc(grace, func() { close(limit) })
+	defer timer.Stop()
 	var errs []error
 	for _, f := range feeds {
 		if !f.ended(limit) {
-			errs = append(errs, fmt.Errorf("sink %s does not take what is queued for it (%d left): abandoned", f.name, len(f.queue)))
+			errs = append(errs, fmt.Errorf("sink %s does not take what is queued for it (%d left): abandoned",
+				f.name, len(f.queue)))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // ended waits for the feeder, until the limit, and says whether it has ended.
-func (f *feed) ended(limit context.Context) bool {
+func (f *feed) ended(limit <-chan struct{}) bool {
 	select {
 	case <-f.done:
 		return true
-	case <-limit.Done():
+	case <-limit:
 	}
 	select {
 	case <-f.done: // both may have been ready

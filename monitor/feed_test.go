@@ -25,7 +25,8 @@ func (s *stubborn) Result(r check.Result) {
 	s.witness.Result(r)
 }
 
-// TestSinkThatBlocks holds up neither the checks nor the other sinks; what it misses is counted, results before transitions.
+// TestSinkThatBlocks holds up neither the checks nor the other sinks; what it misses is counted, results before
+// transitions.
 func TestSinkThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -48,7 +49,8 @@ func TestSinkThatBlocks(t *testing.T) {
 			t.Fatalf("dropped %+v, want something of the one that blocks, nothing of the other", drops)
 		}
 		if len(free.results) != 100 || len(free.transitions) != 10 {
-			t.Errorf("the other sink got %d results and %d transitions, want 100 and 10", len(free.results), len(free.transitions))
+			t.Errorf("the other sink got %d results and %d transitions, want 100 and 10",
+				len(free.results), len(free.transitions))
 		}
 		close(stuck.release)
 		if err := stop(); err != nil {
@@ -59,7 +61,8 @@ func TestSinkThatBlocks(t *testing.T) {
 			t.Errorf("%d arrived and %d were dropped of 100", got, drops[0].Results)
 		}
 		if n := uint64(len(stuck.transitions)); n+drops[0].Transitions != 10 || n < 5 {
-			t.Errorf("%d transitions arrived and %d were dropped of 10, want the reserve used for them", n, drops[0].Transitions)
+			t.Errorf("%d transitions arrived and %d were dropped of 10, want the reserve used for them",
+				n, drops[0].Transitions)
 		}
 		if n := strings.Count(log.String(), "stubborn"); n < 3 || n > 8 {
 			t.Errorf("%d lines logged for %d drops:\n%s", n, drops[0].Results, log.String())
@@ -67,7 +70,8 @@ func TestSinkThatBlocks(t *testing.T) {
 	})
 }
 
-// TestSinkGetsWhatIsQueued: results that are queued when the monitor stops still arrive, in order, each before its transition.
+// TestSinkGetsWhatIsQueued: results that are queued when the monitor stops still arrive, in order, each before its
+// transition.
 func TestSinkGetsWhatIsQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &order{}
@@ -82,7 +86,8 @@ func TestSinkGetsWhatIsQueued(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		if got, want := fmt.Sprint(w.told), "[result 0 transition 0 result 1 transition 1 result 2 transition 2]"; got != want {
+		want := "[result 0 transition 0 result 1 transition 1 result 2 transition 2]"
+		if got := fmt.Sprint(w.told); got != want {
 			t.Errorf("told %s, want %s", got, want)
 		}
 	})

@@ -40,7 +40,8 @@ func prerequisites(checks []check.Check) ([][]int, error) {
 		for _, name := range c.After {
 			j, ok := position[name]
 			if !ok {
-				errs = append(errs, fmt.Errorf("check %q comes after %q, which is no check: name one of the configuration", c.Name, name))
+				errs = append(errs, fmt.Errorf("check %q comes after %q, which is no check: name one of the configuration",
+					c.Name, name))
 				continue
 			}
 			direct[i] = append(direct[i], j)

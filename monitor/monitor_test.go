@@ -81,8 +81,8 @@ func broken(context.Context) check.Result {
 // lockstep has nothing random in it.
 var lockstep = Options{Jitter: -1, Coalesce: -1}
 
-// begin runs a monitor; the function that it gives stops it and is the error of Run. A goroutine that is left over makes
-// the bubble of synctest fail.
+// begin runs a monitor; the function that it gives stops it and is the error of Run. A goroutine that is left over
+// makes the bubble of synctest fail.
 func begin(t *testing.T, m *Monitor) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -121,7 +121,8 @@ func TestIntervalIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		slow := func(ctx context.Context) check.Result { time.Sleep(400 * time.Millisecond); return well(ctx) }
-		w, _ := watch(t, 3500*time.Millisecond, lockstep, every(time.Second, "a", slow), every(1500*time.Millisecond, "b", broken))
+		w, _ := watch(t, 3500*time.Millisecond, lockstep,
+			every(time.Second, "a", slow), every(1500*time.Millisecond, "b", broken))
 		if got, want := fmt.Sprint(since(start, w.of("a"))), "[0s 1s 2s 3s]"; got != want {
 			t.Errorf("a ran at %s, want %s", got, want)
 		}
@@ -139,7 +140,8 @@ func TestJitterBound(t *testing.T) {
 			start := time.Now()
 			w, _ := watch(t, 200*interval, Options{Seed: seed + 1, Jitter: 0.1}, every(interval, "a", well))
 			times := since(start, w.of("a"))
-			if len(times) < 199 || times[0] > spreadEach || times[1]-times[0] > interval*11/10 || times[1]-times[0] < interval/2 {
+			second := times[1] - times[0]
+			if len(times) < 199 || times[0] > spreadEach || second > interval*11/10 || second < interval/2 {
 				t.Fatalf("%d runs, the first at %v", len(times), times[:2])
 			}
 			grid := time.Duration(slices.Min(phases(times[1:], interval)))
@@ -292,7 +294,9 @@ func TestDependentsAreSkipped(t *testing.T) {
 		}
 		w := &witness{}
 		m := mustNew(t, []check.Check{
-			every(10*time.Second, "leaf", tls, "tls"), every(10*time.Second, "tls", tls, "dns"), every(10*time.Second, "dns", dns),
+			every(10*time.Second, "leaf", tls, "tls"),
+			every(10*time.Second, "tls", tls, "dns"),
+			every(10*time.Second, "dns", dns),
 		}, Options{Seed: 7}, w)
 		stop := begin(t, m)
 		time.Sleep(95 * time.Second)
@@ -471,8 +475,8 @@ func TestHungCheck(t *testing.T) {
 		m := mustNew(t, []check.Check{every(10*time.Second, "deaf", deaf), every(10*time.Second, "b", well)}, opts, w)
 		stop := begin(t, m)
 		time.Sleep(35 * time.Second)
-		if begun.Load() != 1 || len(w.of("deaf")) != 4 || len(w.of("b")) != 4 {
-			t.Errorf("begun %d times; %d results of it and %d of the other, want 4", begun.Load(), len(w.of("deaf")), len(w.of("b")))
+		if n, other := len(w.of("deaf")), len(w.of("b")); begun.Load() != 1 || n != 4 || other != 4 {
+			t.Errorf("begun %d times; %d results of it and %d of the other, want 4", begun.Load(), n, other)
 		}
 		if s := m.States()[0]; s.Status != check.Unknown || s.Cause != check.Internal || !s.Settled() {
 			t.Errorf("believed %+v, want unknown, internal", s)
@@ -557,8 +561,9 @@ func TestStates(t *testing.T) {
 		stop := begin(t, m)
 		time.Sleep(2500 * time.Millisecond)
 		s := m.States()
-		if s[0].Status != check.Fail || s[0].Cause != check.ConnectTimeout || !s[0].Since.Equal(start) || s[0].Consecutive() != 3 {
-			t.Errorf("b: %+v", s[0])
+		b := s[0]
+		if b.Status != check.Fail || b.Cause != check.ConnectTimeout || !b.Since.Equal(start) || b.Consecutive() != 3 {
+			t.Errorf("b: %+v", b)
 		}
 		if s[1].Status != check.Unknown || s[1].Settled() || s[1].Last.Status != check.Skipped {
 			t.Errorf("a: %+v", s[1])

@@ -13,9 +13,9 @@ import (
 // onceGrace is how long a run may take to return after its context has ended.
 const onceGrace = 400 * time.Millisecond
 
-// Once runs every check once, at most workers at a time, what others depend on before them, and gives the results in the
-// order of the checks. What depends on a check that is bad is skipped. There are no thresholds: each result is what one
-// run saw. An After that names no check of the list is taken for met, so that a part of a configuration can be run; one
+// Once runs every check once, at most workers at a time, what others depend on before them, and gives the results in
+// the order of the checks. What depends on a check that is bad is skipped. There are no thresholds: each result is what
+// one run saw. An After that names no check of the list is taken for met, so that a part of a configuration can be run; one
 // that leads in a circle makes every result unknown. A check without a Run of its own is skipped.
 //
 // When the context ends, what has not returned yet is unknown, without a cause: nothing is to blame but who stopped it.

@@ -44,7 +44,7 @@ func (o Options) withDefaults() Options {
 	o.Grace = orDefault(o.Grace, 400*time.Millisecond)
 	o.Queue = orDefault(o.Queue, 1024)
 	if o.Seed == 0 {
-		o.Seed = rand.Uint64()
+		o.Seed = rand.Uint64() //nolint:gosec // jitter is no secret
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

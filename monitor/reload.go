@@ -63,7 +63,8 @@ func validate(checks []check.Check) error {
 		case c.Interval <= 0:
 			errs = append(errs, fmt.Errorf("check %q has no interval: it must be more than 0", c.Name))
 		case c.Run != nil && (c.Timeout <= 0 || c.Timeout >= c.Interval):
-			errs = append(errs, fmt.Errorf("check %q has a timeout of %s: it must be more than 0 and less than its interval, %s",
+			errs = append(errs, fmt.Errorf(
+				"check %q has a timeout of %s: it must be more than 0 and less than its interval, %s",
 				c.Name, c.Timeout, c.Interval))
 		}
 		seen[c.Name] = true

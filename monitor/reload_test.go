@@ -16,7 +16,9 @@ func TestReload(t *testing.T) {
 		start := time.Now()
 		w := &witness{}
 		m := mustNew(t, []check.Check{
-			every(10*time.Second, "kept", broken), every(10*time.Second, "moved", broken), every(10*time.Second, "gone", well),
+			every(10*time.Second, "kept", broken),
+			every(10*time.Second, "moved", broken),
+			every(10*time.Second, "gone", well),
 		}, lockstep, w)
 		stop := begin(t, m)
 		time.Sleep(25 * time.Second)

@@ -14,10 +14,12 @@ import (
 // maxPanicText bounds what a panic may put into a result's detail, in bytes before quoting.
 const maxPanicText = 200
 
-// execute does one run of a check: under its deadline, with a panic turned into a result. It returns at the latest grace
-// after the context's end. If the check has not returned by then, the result says so, and the channel, nil otherwise, is
-// closed when it does.
-func execute(ctx context.Context, c check.Check, grace time.Duration, log *slog.Logger) (check.Result, <-chan struct{}) {
+// execute does one run of a check: under its deadline, with a panic turned into a result. It returns at the latest
+// grace after the context's end. If the check has not returned by then, the result says so, and the channel, nil
+// otherwise, is closed when it does.
+func execute(
+	ctx context.Context, c check.Check, grace time.Duration, log *slog.Logger,
+) (check.Result, <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	began := time.Now()
@@ -50,8 +52,8 @@ func awaited(ctx context.Context, returned <-chan struct{}, grace time.Duration)
 	}
 }
 
-// attempt calls Run. A panic, or an end of its goroutine (hence the pointer: nothing is returned then), becomes a result;
-// the stack goes to the log.
+// attempt calls Run. A panic, or an end of its goroutine (hence the pointer: nothing is returned then), becomes a
+// result; the stack goes to the log.
 func attempt(ctx context.Context, c check.Check, r *check.Result, log *slog.Logger) {
 	ended := false
 	defer func() {

@@ -17,13 +17,14 @@ import (
 func TestExecuteCompletes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		c := check.Check{Name: "n", Kind: "k", Target: "t", Timeout: time.Second, Run: func(ctx context.Context) check.Result {
+		c := check.Check{Name: "n", Kind: "k", Target: "t", Timeout: time.Second}
+		c.Run = func(ctx context.Context) check.Result {
 			if deadline, ok := ctx.Deadline(); !ok || deadline.Sub(began) != time.Second {
 				t.Errorf("deadline %v, want one second after %v", deadline, began)
 			}
 			time.Sleep(300 * time.Millisecond)
 			return check.Result{Status: check.Fail, Cause: check.CertExpired}
-		}}
+		}
 		r, hung := execute(t.Context(), c, time.Second, slog.New(slog.DiscardHandler))
 		want := check.Result{
 			Check: "n", Kind: "k", Target: "t", Status: check.Fail, Cause: check.CertExpired,

@@ -29,7 +29,7 @@ func (m *Monitor) plan(e *entry, now time.Time) {
 
 // draw is a number in [0, 1) that is the same for all checks that are connected and for the same n.
 func (m *Monitor) draw(e *entry, n int64) float64 {
-	return rand.New(rand.NewPCG(m.opts.Seed^e.group, uint64(n))).Float64()
+	return rand.New(rand.NewPCG(m.opts.Seed^e.group, uint64(n))).Float64() //nolint:gosec // no secret
 }
 
 // nextTick moves the tick of a check behind the horizon. Ticks in between are missed, not made up for.
@@ -44,7 +44,8 @@ func (m *Monitor) nextTick(e *entry, horizon time.Time) {
 	}
 	e.fresh = false
 	if late := horizon.Sub(e.base); late >= 0 {
-		e.base = e.base.Add((late/e.check.Interval + 1) * e.check.Interval)
+		ticks := int64(late/e.check.Interval) + 1
+		e.base = e.base.Add(time.Duration(ticks) * e.check.Interval)
 	}
 	e.tick = e.base
 	if !e.external() {

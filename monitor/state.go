@@ -44,8 +44,8 @@ func (s State) failing() bool {
 // doubtful says that a bad result was seen, and that more are needed before it is believed.
 func (s State) doubtful() bool { return s.Bad > 0 && !s.failing() }
 
-// blocks says whether what depends on the check is pointless to run: the check is believed to fail, or its latest result
-// was bad though that is not believed yet. A check that was never run blocks nothing.
+// blocks says whether what depends on the check is pointless to run: the check is believed to fail, or its latest
+// result was bad though that is not believed yet. A check that was never run blocks nothing.
 func (s State) blocks() bool {
 	return s.failing() || !s.Last.Time.IsZero() && s.Last.Bad()
 }
