@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"sallyport/check"
@@ -28,7 +29,12 @@ type attempt struct {
 	facts   tlsprobe.Facts
 	conn    *tls.Conn // verified, and open only while the attempt's use runs
 	err     error     // nil, or an error that Classify understands
+	skipped string    // why the address does not count; empty when it does
 }
+
+// use is what is done with a verified connection at one address: nothing, or bind and search. It is called by several
+// goroutines at once, one for each address, and must be done when ctx ends. Its error becomes the attempt's.
+type use func(ctx context.Context, a *attempt) error
 
 // phaseError says in which phase an error happened, so that a timeout is blamed on the phase that ran out of time.
 type phaseError struct {
@@ -53,20 +59,37 @@ func (a *attempt) timed(phase string, run func() error) error {
 	return &phaseError{phase: phase, err: err}
 }
 
-// endpoint is the attempt as a result shows it.
+// endpoint is the attempt as a result shows it. A certificate that is trusted, but not for long, is found in an attempt
+// without an error.
 func (a *attempt) endpoint() check.Endpoint {
 	e := check.Endpoint{Address: a.address.String(), Status: check.OK, Phases: a.phases}
-	if a.err != nil {
+	finding, found := a.facts.Verdict.Headline()
+	switch {
+	case a.skipped != "":
+		e.Status, e.Detail = check.Skipped, a.skipped
+	case a.err != nil:
 		e.Status = check.Fail
-		e.Cause, e.Detail = Classify(a.err)
-		return e
-	}
-	if finding, ok := a.facts.Verdict.Headline(); ok {
+		if e.Cause, e.Detail = Classify(a.err); e.Cause == "" {
+			e.Status = check.Unknown
+		}
+	case found:
 		e.Status, e.Cause, e.Detail = statusOf(finding.Severity), causeOf(finding.Problem), finding.Words
+	}
+	if e.Cause.Layer() == check.LayerCertificate {
+		e.Detail += a.further()
 	}
 	return e
 }
 
-// use is what is done with a verified connection at one address: nothing, or bind and search. It is called by several
-// goroutines at once, one for each address, and must be done when ctx ends. Its error becomes the attempt's.
-type use func(ctx context.Context, a *attempt) error
+// further names the problems of the certificates besides the headline.
+func (a *attempt) further() string {
+	findings := a.facts.Verdict.Findings
+	if len(findings) < 2 {
+		return ""
+	}
+	var words []string
+	for _, f := range findings[1:min(len(findings), 4)] {
+		words = append(words, f.Words)
+	}
+	return "; also " + strings.Join(words, "; ")
+}

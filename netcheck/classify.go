@@ -1,64 +1,64 @@
 package netcheck
 
 import (
+	"context"
+	"errors"
+
 	"sallyport/check"
 	"sallyport/tlsprobe"
 )
 
-// Classify is the one function that turns an error into a cause, with what was seen in one sentence. Errors of the
-// layers dns and ldap are known by their types, in dns_*.go and ldaps_*.go:
-//
-//	func classifyDNS(err error) (cause check.Cause, detail string, ok bool)
-//	func classifyLDAP(err error) (cause check.Cause, detail string, ok bool)
+// maxDetail is how many characters of an error's own words a detail carries.
+const maxDetail = 300
+
+// Classify is the one function that turns an error into a cause, with what was seen in one sentence, in which untrusted
+// text is escaped. The error's types decide, and where they do not, the phase in which it happened: a timeout is never
+// blamed on a later layer, nor on an earlier one. No error has no cause; nor has a run that was given up by its caller,
+// for which nobody is to blame. What no code fits is unknown.<layer>.
 func Classify(err error) (check.Cause, string) {
-	if cause, detail, ok := classifyLDAP(err); ok {
+	if err == nil {
+		return "", ""
+	}
+	if cause, detail, ok := classifyTyped(err); ok {
 		return cause, detail
 	}
-	if cause, detail, ok := classifyDNS(err); ok {
-		return cause, detail
+	if errors.Is(err, context.Canceled) {
+		return "", "the run was given up before it ended"
 	}
-	return check.Internal, err.Error()
+	if at, ok := errors.AsType[*phaseError](err); ok {
+		return classifyPhase(at)
+	}
+	return check.Internal, cleanText(err.Error(), maxDetail)
 }
 
-// statusOf is what a finding of a certificate means for a check.
-func statusOf(s tlsprobe.Severity) check.Status {
-	if s == tlsprobe.Minor {
-		return check.Warn
+// classifyTyped asks the types of error that carry their facts with them.
+func classifyTyped(err error) (cause check.Cause, detail string, ok bool) {
+	if told, ok := errors.AsType[*opinion](err); ok {
+		return told.cause, told.words, true
 	}
-	return check.Fail
+	if bad, ok := errors.AsType[*tlsprobe.CertificateError](err); ok {
+		cause, detail = classifyCertificate(bad)
+		return cause, detail, true
+	}
+	if failed, ok := errors.AsType[*tlsprobe.HandshakeError](err); ok {
+		return classifyHandshake(failed), failed.Error(), true
+	}
+	if cause, detail, ok = classifyLDAP(err); ok {
+		return cause, detail, true
+	}
+	return classifyDNS(err)
 }
 
-// causeOf is the cause that a problem of a certificate is reported as.
-func causeOf(p tlsprobe.Problem) check.Cause {
-	switch p {
-	case tlsprobe.Expired:
-		return check.CertExpired
-	case tlsprobe.Expiring:
-		return check.CertExpiring
-	case tlsprobe.NotYetValid:
-		return check.CertNotYetValid
-	case tlsprobe.ChainExpired:
-		return check.CertChainExpired
-	case tlsprobe.NameMismatch:
-		return check.CertNameMismatch
-	case tlsprobe.SelfSigned:
-		return check.CertSelfSigned
-	case tlsprobe.UnknownAuthority:
-		return check.CertUnknownAuthority
-	case tlsprobe.IncompleteChain:
-		return check.CertIncompleteChain
-	case tlsprobe.WeakKey:
-		return check.CertWeakKey
-	case tlsprobe.WeakSignature:
-		return check.CertWeakSignature
-	case tlsprobe.Usage:
-		return check.CertUsage
+// classifyPhase names an error by its number and the phase in which it happened.
+func classifyPhase(at *phaseError) (check.Cause, string) {
+	switch at.phase {
+	case phaseConnect:
+		return classifyConnect(at.err)
+	case phaseDNS:
+		return check.UnknownIn(check.LayerDNS), cleanText(at.err.Error(), maxDetail)
+	case phaseTLS:
+		return check.UnknownIn(check.LayerTLS), cleanText(at.err.Error(), maxDetail)
 	default:
-		return check.UnknownIn(check.LayerCertificate)
+		return check.UnknownIn(check.LayerLDAP), cleanText(at.err.Error(), maxDetail)
 	}
-}
-
-// remedyFor is what to do about a cause at a target: one sentence.
-func remedyFor(cause check.Cause, target string) string {
-	return "see sallyport explain " + string(cause) + " for " + target
 }

@@ -16,8 +16,13 @@ const parallel = 4
 
 // reach resolves the target, then connects and shakes hands at every one of its addresses, and runs then (which may be
 // nil) on each connection that is verified. The error is that of the name; what went wrong at an address stands in its
-// attempt. Every connection is closed, and every goroutine has ended, when reach returns.
+// attempt. Every connection is closed, and every goroutine has ended, when reach returns, which is a little before the
+// deadline of ctx, so that there is still time to say what was seen.
 func (t TLSTarget) reach(ctx context.Context, options tlsprobe.Options, then use) ([]attempt, error) {
+	ctx, cancel := withDeadline(ctx, defaultTimeout)
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, share(ctx, 19, 20))
+	defer stop()
 	start := time.Now()
 	addresses, err := resolve(ctx, t.Host)
 	if err != nil {
@@ -32,6 +37,7 @@ func (t TLSTarget) reach(ctx context.Context, options tlsprobe.Options, then use
 	options.ServerName, options.Roots = t.serverName(), t.Roots
 	options.Warn, options.Fail = t.Warn, t.Fail
 	tryAll(ctx, attempts, options, then)
+	setAside(t.Host, attempts)
 	return attempts, nil
 }
 
@@ -67,18 +73,29 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 	if err != nil {
 		return err
 	}
-	err = a.timed(phaseTLS, func() (err error) {
-		a.facts, a.conn, err = tlsprobe.Handshake(ctx, conn, options)
-		return err
-	})
-	if err != nil {
+	if err := a.timed(phaseTLS, func() error { return a.shakeHands(ctx, conn, options) }); err != nil {
 		return err
 	}
 	defer a.conn.Close()
+	a.phases[len(a.phases)-1].Duration = a.facts.Duration // without the wait for an alert
 	if then == nil {
 		return nil
 	}
 	return then(ctx, a)
+}
+
+// shakeHands does the handshake. It keeps a part of the time for a second connection, which may tell why the first one
+// failed.
+func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprobe.Options) error {
+	first, cancel := context.WithTimeout(ctx, share(ctx, 3, 5))
+	defer cancel()
+	options.AwaitAlert = min(options.AwaitAlert, share(first, 1, 4))
+	var err error
+	a.facts, a.conn, err = tlsprobe.Handshake(first, conn, options)
+	if err != nil {
+		return a.secondOpinion(ctx, options, err)
+	}
+	return nil
 }
 
 // dial connects to one address. Keep-alives are off: no probe lives that long.

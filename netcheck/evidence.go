@@ -1,9 +1,118 @@
 package netcheck
 
-import "sallyport/tlsprobe"
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"time"
 
-// TLSEvidence is what a TLS handshake showed. It is the evidence of a check of the kind tls, and stands in that of ldaps.
-type TLSEvidence struct{}
+	"sallyport/tlsprobe"
+)
 
-// newTLSEvidence writes the facts down.
-func newTLSEvidence(facts tlsprobe.Facts) *TLSEvidence { return &TLSEvidence{} }
+// Bounds on what of a server's certificates is kept in a result.
+const (
+	maxCertificatesKept = 8
+	maxNamesKept        = 20
+	maxTextKept         = 256
+	maxOthersKept       = 4
+)
+
+// TLSEvidence is what a TLS handshake showed. It is the evidence of a check of the kind tls, and stands in that of
+// ldaps. Text from certificates in it is escaped and bounded.
+type TLSEvidence struct {
+	Addresses     []string       `json:"addresses"`          // at which this chain was shown
+	Version       string         `json:"version,omitempty"`  // TLS 1.3; empty when none was agreed on
+	Suite         string         `json:"suite,omitempty"`    // TLS_AES_128_GCM_SHA256
+	Group         string         `json:"group,omitempty"`    // X25519MLKEM768
+	ALPN          string         `json:"alpn,omitempty"`     // the application protocol agreed on
+	ClientRequest bool           `json:"client_request"`     // the server asks for a client certificate
+	OCSPStapled   bool           `json:"ocsp_stapled"`       // the server staples an OCSP response
+	Problems      []string       `json:"problems,omitempty"` // of the chain, the one to mend first at the head
+	Certificates  []Cert         `json:"certificates"`       // as sent, the server's own first
+	Others        []*TLSEvidence `json:"others,omitempty"`   // addresses that show another certificate
+}
+
+// Cert is a certificate as the evidence shows it.
+type Cert struct {
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
+	Names     []string  `json:"names,omitempty"` // DNS names and addresses, the first 20
+	NameCount int       `json:"name_count"`
+	Serial    string    `json:"serial"` // hexadecimal
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	SHA256    string    `json:"sha256"` // of the DER form, as openssl x509 -fingerprint -sha256 without colons
+	Key       string    `json:"key"`    // RSA, ECDSA, Ed25519
+	KeyBits   int       `json:"key_bits"`
+	Signature string    `json:"signature"` // SHA256-RSA
+}
+
+// newTLSEvidence writes down what the attempts showed: the first chain, and those that differ from it beside it. It is
+// nil where no handshake got as far as a version or a certificate.
+func newTLSEvidence(attempts []attempt) *TLSEvidence {
+	var head *TLSEvidence
+	shown := map[string]*TLSEvidence{}
+	for i := range attempts {
+		a := &attempts[i]
+		if a.facts.Version == 0 {
+			continue
+		}
+		key := chainKey(a.facts)
+		if known := shown[key]; known != nil {
+			known.Addresses = append(known.Addresses, a.address.String())
+			continue
+		}
+		e := describeFacts(a.facts)
+		e.Addresses = []string{a.address.String()}
+		shown[key] = e
+		switch {
+		case head == nil:
+			head = e
+		case len(head.Others) < maxOthersKept:
+			head.Others = append(head.Others, e)
+		}
+	}
+	return head
+}
+
+// chainKey is the same for handshakes that show the same certificate by the same version.
+func chainKey(f tlsprobe.Facts) string {
+	if len(f.Certificates) == 0 {
+		return tls.VersionName(f.Version)
+	}
+	return tls.VersionName(f.Version) + string(f.Certificates[0].Raw)
+}
+
+func describeFacts(f tlsprobe.Facts) *TLSEvidence {
+	e := &TLSEvidence{
+		Version: tls.VersionName(f.Version), Suite: tls.CipherSuiteName(f.Suite), ALPN: cleanText(f.ALPN, maxTextKept),
+		ClientRequest: f.ClientCertificateRequested, OCSPStapled: len(f.OCSP) > 0,
+	}
+	if f.Group != 0 {
+		e.Group = f.Group.String()
+	}
+	for _, finding := range f.Verdict.Findings {
+		e.Problems = append(e.Problems, finding.Words)
+	}
+	for _, cert := range f.Certificates[:min(len(f.Certificates), maxCertificatesKept)] {
+		e.Certificates = append(e.Certificates, describeCert(cert))
+	}
+	return e
+}
+
+func describeCert(cert *x509.Certificate) Cert {
+	sum := sha256.Sum256(cert.Raw)
+	kind, bits := tlsprobe.KeyOf(cert)
+	names := tlsprobe.AlternativeNames(cert)
+	c := Cert{
+		Subject: cleanText(cert.Subject.String(), maxTextKept), Issuer: cleanText(cert.Issuer.String(), maxTextKept),
+		NameCount: len(names), Serial: cleanText(cert.SerialNumber.Text(16), maxTextKept),
+		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
+		SHA256: hex.EncodeToString(sum[:]), Key: kind, KeyBits: bits, Signature: cert.SignatureAlgorithm.String(),
+	}
+	for _, name := range names[:min(len(names), maxNamesKept)] {
+		c.Names = append(c.Names, cleanText(name, maxTextKept))
+	}
+	return c
+}

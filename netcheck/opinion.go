@@ -1,0 +1,118 @@
+package netcheck
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"sallyport/check"
+	"sallyport/tlsprobe"
+)
+
+// idleWait is how long a second connection waits, saying nothing, for a reset that nothing provoked.
+const idleWait = 300 * time.Millisecond
+
+// opinion is what a second connection told about a handshake that failed on the first.
+type opinion struct {
+	cause check.Cause
+	words string
+	err   error // of the first handshake
+}
+
+func (o *opinion) Error() string { return o.words }
+func (o *opinion) Unwrap() error { return o.err }
+
+// secondOpinion asks again, on a new connection and in another way, where one failed handshake alone leaves the cause
+// open. It trusts nothing: whatever the second connection is told, the attempt has failed. The error is an *opinion,
+// or the first handshake's own.
+func (a *attempt) secondOpinion(ctx context.Context, options tlsprobe.Options, first error) error {
+	failed, ok := errors.AsType[*tlsprobe.HandshakeError](first)
+	if !ok {
+		return first
+	}
+	var told *opinion
+	switch {
+	case failed.Failure == tlsprobe.FailedReset && failed.Received == 0:
+		told = a.resetAtOnce(ctx)
+	case failed.Failure == tlsprobe.FailedTimeout && failed.Received == 0:
+		told = a.helloDropped(ctx, options)
+	case failed.Failure == tlsprobe.FailedVersion, failed.Failure == tlsprobe.FailedCipher:
+		told = a.legacy(ctx, options)
+	}
+	if told == nil {
+		return first
+	}
+	told.err = first
+	return told
+}
+
+// resetAtOnce connects and says nothing. A reset then is no answer to a ClientHello: whoever accepts there throws
+// everybody out. On the first connection the two look the same, for the ClientHello is on its way before the reset.
+func (a *attempt) resetAtOnce(ctx context.Context) *opinion {
+	conn, err := dial(ctx, a.address)
+	if err == nil {
+		defer conn.Close()
+		if err = conn.SetReadDeadline(time.Now().Add(min(idleWait, share(ctx, 1, 2)))); err == nil {
+			_, err = conn.Read(make([]byte, 1))
+		}
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
+		return nil
+	}
+	return &opinion{cause: check.ConnectReset, words: "the connection is accepted and reset at once, before a word is said"}
+}
+
+// helloDropped offers a ClientHello that fits one packet, as a JVM sends it. Any answer to it tells that the large one
+// is dropped on the way; it must come in a third of the time that the large one was given, lest a server that is merely
+// slow be taken for a middlebox.
+func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *opinion {
+	waited := a.facts.Duration
+	options.Offer = tlsprobe.OfferSmall
+	start := time.Now()
+	facts, answered := again(ctx, a.address, options)
+	if !answered || time.Since(start) > waited/3 {
+		return nil
+	}
+	a.facts = facts
+	return &opinion{cause: check.TLSHelloDropped, words: fmt.Sprintf("no answer to a large (post-quantum) ClientHello in %v, "+
+		"but an answer to a small one in %v", roughly(waited), roughly(facts.Duration))}
+}
+
+// legacy offers TLS 1.0 and 1.1 alone.
+func (a *attempt) legacy(ctx context.Context, options tlsprobe.Options) *opinion {
+	options.Offer = tlsprobe.OfferLegacy
+	facts, answered := again(ctx, a.address, options)
+	if !answered || facts.Version == 0 {
+		return nil
+	}
+	a.facts = facts
+	return &opinion{cause: check.TLSLegacy, words: "the server speaks nothing newer than " + tls.VersionName(facts.Version)}
+}
+
+// again shakes hands on a new connection, which is closed, and says whether the server answered with anything at all.
+func again(ctx context.Context, address netip.AddrPort, options tlsprobe.Options) (tlsprobe.Facts, bool) {
+	conn, err := dial(ctx, address)
+	if err != nil {
+		return tlsprobe.Facts{}, false
+	}
+	defer conn.Close()
+	options.AwaitAlert = 0
+	facts, _, _ := tlsprobe.Handshake(ctx, conn, options) // good or bad, what was received is the answer
+	return facts, facts.Received > 0
+}
+
+// roughly is a duration with two or three digits, for a sentence.
+func roughly(d time.Duration) time.Duration {
+	switch {
+	case d > time.Second:
+		return d.Round(10 * time.Millisecond)
+	case d > time.Millisecond:
+		return d.Round(10 * time.Microsecond)
+	default:
+		return d
+	}
+}

@@ -1,0 +1,77 @@
+package netcheck
+
+import (
+	"strings"
+
+	"sallyport/check"
+)
+
+// remedyFor is what to do about a cause of the layers connect, tls and certificate at a target, in one sentence. It is
+// empty for no cause.
+func remedyFor(cause check.Cause, target string) string {
+	if cause == "" {
+		return ""
+	}
+	for _, remedies := range []map[check.Cause]string{connectRemedies(), tlsRemedies(), certificateRemedies()} {
+		if sentence, ok := remedies[cause]; ok {
+			return strings.ReplaceAll(sentence, "TARGET", target)
+		}
+	}
+	return "Read what sallyport explain " + string(cause) + " says, and look at " + target + " by hand."
+}
+
+func connectRemedies() map[check.Cause]string {
+	return map[check.Cause]string{
+		check.ConnectRefused: "Start the service behind TARGET, or open the firewall that answers in its place.",
+		check.ConnectTimeout: "Check that the host of TARGET is up, and that every firewall on the way lets its port through.",
+		check.ConnectUnreachable: "Mend the route to TARGET (ip route get ADDRESS), or ask the one who runs the router " +
+			"that refuses.",
+		check.ConnectReset: "Look at what stands before TARGET: an access list, a connection limit or a dead backend of " +
+			"a load balancer resets every connection.",
+		check.ConnectBlockedHere: "Let this host out to TARGET: look at ip route get ADDRESS, the firewall's output " +
+			"chains and the IPAddressDeny of the service unit.",
+		check.ConnectNoAddress: "Give TARGET an address of a family that this host has, or this host an address of " +
+			"that family.",
+		check.ConnectSource: "Give this host an address and free ports to reach TARGET from (ip address; ss -s).",
+	}
+}
+
+func tlsRemedies() map[check.Cause]string {
+	return map[check.Cause]string{
+		check.TLSTimeout: "Look at the service behind TARGET, which accepts connections but does not answer: overload, " +
+			"a dead backend, or a path that drops large packets.",
+		check.TLSClosed: "Look into the log of TARGET, which hangs up in the handshake: an access list, a missing " +
+			"certificate or a server name that it does not know.",
+		check.TLSReset:   "Look into the log of TARGET, and for a firewall on the way that resets by server name.",
+		check.TLSNotTLS:  "Check the port of TARGET: what listens there speaks no TLS, or only after STARTTLS.",
+		check.TLSVersion: "Switch on TLS 1.2 or 1.3 at TARGET.",
+		check.TLSCipher:  "Switch on ECDHE suites with AES-GCM or ChaCha20 at TARGET, and a certificate that fits them.",
+		check.TLSAlert:   "Look into the log of TARGET for the alert, and check that it knows the server name.",
+		check.TLSClientCertificate: "Do not demand a client certificate of this host at TARGET, or let it be checked " +
+			"by another means: none is sent.",
+		check.TLSMalformed: "Find out what answers as TARGET: a broken TLS server, or a middlebox that rewrites.",
+		check.TLSHelloDropped: "Find the middlebox before TARGET that drops a ClientHello of more than one packet, and " +
+			"update it.",
+		check.TLSLegacy: "Switch on TLS 1.2 or 1.3 at TARGET, and switch off what is older.",
+	}
+}
+
+func certificateRemedies() map[check.Cause]string {
+	return map[check.Cause]string{
+		check.CertExpired:  "Renew the certificate of TARGET, and reload the service: it may still hold the old one.",
+		check.CertExpiring: "Renew the certificate that is about to expire at TARGET, and reload the service.",
+		check.CertNotYetValid: "Check the clock of this host first; if it is right, install a certificate at TARGET " +
+			"that is already valid.",
+		check.CertNameMismatch: "Install a certificate at TARGET that has the name, or set server_name to a name that " +
+			"it has.",
+		check.CertSelfSigned: "Install a certificate of a trusted authority at TARGET, or add this one to trust.roots.",
+		check.CertUnknownAuthority: "Add the authority to trust.roots if it is meant, or install a certificate of a " +
+			"trusted one at TARGET.",
+		check.CertIncompleteChain: "Let TARGET send the intermediate certificate after its own (the full chain).",
+		check.CertChainExpired: "Install the authority's current intermediate at TARGET, or its current root in " +
+			"trust.roots.",
+		check.CertWeakKey:       "Have the certificate of TARGET issued anew with an RSA key of 2048 bits or more, or P-256.",
+		check.CertWeakSignature: "Have the certificates of TARGET issued anew with SHA-256 or better.",
+		check.CertUsage:         "Have the certificate of TARGET issued anew for server authentication, by a true authority.",
+	}
+}

@@ -1,0 +1,84 @@
+package netcheck
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"sallyport/check"
+	"sallyport/tlsprobe"
+)
+
+// alertWait is how long a check waits for a TLS 1.3 server's refusal of a client without a certificate. Only servers
+// that ask for one are waited for, and one that sends a session ticket ends the wait.
+const alertWait = time.Second
+
+// TLS is the run of a check of the kind tls: the name is resolved, each of its addresses is connected to and shaken
+// hands with, and the certificates are judged. See overall for what some failing addresses mean. Nothing is sent over
+// the connections; the evidence is a *TLSEvidence.
+func TLS(target TLSTarget) func(context.Context) check.Result {
+	return func(ctx context.Context) check.Result {
+		attempts, err := target.reach(ctx, tlsprobe.Options{AwaitAlert: alertWait}, nil)
+		if err != nil {
+			return unresolved(err, target.String())
+		}
+		r := overall(endpointsOf(attempts))
+		if shown := newTLSEvidence(attempts); shown != nil {
+			r.Evidence = shown
+		}
+		if r.Status == check.OK {
+			r.Detail = describe(attempts)
+			return r
+		}
+		r.Remedy = remedyFor(r.Cause, target.String())
+		return r
+	}
+}
+
+// unresolved is the result of a target whose name has no address.
+func unresolved(err error, target string) check.Result {
+	cause, detail := Classify(err)
+	r := check.Result{Status: check.Fail, Cause: cause, Detail: detail, Remedy: remedyFor(cause, target)}
+	if told, ok := errors.AsType[*DNSError](err); ok {
+		r.Remedy = remedyDNS(told, nil)
+	}
+	if cause == "" {
+		r.Status = check.Unknown
+	}
+	return r
+}
+
+// describe says in one sentence what is well: the protocol, until when, and what is remarkable.
+func describe(attempts []attempt) string {
+	var good, skipped int
+	var first *attempt
+	var ends time.Time
+	for i := range attempts {
+		a := &attempts[i]
+		if a.skipped != "" {
+			skipped++
+			continue
+		}
+		good++
+		if first == nil {
+			first = a
+		}
+		if leaf := a.facts.Certificates[0]; ends.IsZero() || leaf.NotAfter.Before(ends) {
+			ends = leaf.NotAfter
+		}
+	}
+	text := fmt.Sprintf("%s, certificate valid until %s", tls.VersionName(first.facts.Version),
+		ends.UTC().Format("2006-01-02 15:04 UTC"))
+	if good > 1 {
+		text += fmt.Sprintf(", at each of %d addresses", good)
+	}
+	if skipped > 0 {
+		text += fmt.Sprintf("; %d more without a route from this host", skipped)
+	}
+	if first.facts.ClientCertificateRequested {
+		text += "; it asks for a client certificate, but does without one"
+	}
+	return text
+}
