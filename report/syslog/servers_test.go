@@ -16,6 +16,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -93,7 +94,7 @@ func serveStream(t *testing.T, l net.Listener) *streamServer {
 }
 
 func (s *streamServer) read(c net.Conn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	r := bufio.NewReader(c)
 	for {
 		length, err := r.ReadString(' ')
@@ -116,6 +117,22 @@ func (s *streamServer) read(c net.Conn) {
 func listen(t *testing.T, network, address string) net.Listener {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// listenNarrow listens with little room for what nobody reads, so that a writer soon has to wait.
+func listenNarrow(t *testing.T) net.Listener {
+	t.Helper()
+	narrow := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096)
+		})
+	}}
+	l, err := narrow.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

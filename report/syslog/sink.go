@@ -91,26 +91,32 @@ func (s *Sink) Transition(t check.Transition) {
 	s.queue.put(s.target.format(transitionRecord(t), s.source))
 }
 
-// Down says since when the server has been away and why; since is zero while it is there. dropped counts the records
-// that were lost for want of room, since the start.
+// Down says since when the server has been away and why; since is zero while it is there, and err nil. dropped counts
+// the records that were lost for want of room, since the start.
 //
 // A server behind udp is there as long as the kernel hears nothing else: UDP does not acknowledge, and a record that
 // no one received is neither noticed nor counted.
-func (s *Sink) Down() (since time.Time, err error, dropped uint64) { //nolint:revive // err explains since
+func (s *Sink) Down() (since time.Time, dropped uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.since, s.err, s.queue.droppedSoFar()
+	return s.since, s.queue.droppedSoFar(), s.err
 }
 
 // Run sends what is queued until ctx ends, and connects again and again to a server that went. At the end it sends
 // what is left, for at most about half a second. It returns nil; it is to be called once.
 func (s *Sink) Run(ctx context.Context) error {
+	s.keepServing(ctx)
+	s.flush(context.WithoutCancel(ctx))
+	return nil
+}
+
+func (s *Sink) keepServing(ctx context.Context) {
 	var next func() time.Duration
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := s.serve(ctx)
 		if ctx.Err() != nil {
-			break
+			return
 		}
 		s.away(err)
 		if next == nil || time.Since(began) > stableAfter {
@@ -122,8 +128,6 @@ func (s *Sink) Run(ctx context.Context) error {
 		}
 		sleep(ctx, wait)
 	}
-	s.flush(context.WithoutCancel(ctx))
-	return nil
 }
 
 // serve connects and sends records until the server is gone, which it returns the reason of, or ctx ends. In that case
@@ -156,8 +160,10 @@ func (s *Sink) drain(ctx context.Context) error {
 		if err := s.conn.SetWriteDeadline(deadline(ctx, writeWithin)); err != nil {
 			return err
 		}
-		if ctx.Err() != nil { // and if it ends later, hurry shortens the deadline that was just set
+		select {
+		case <-ctx.Done(): // if it ends only after this, hurry shortens the deadline that was just set
 			return nil
+		default:
 		}
 		if err := s.conn.write(s.pending); err != nil {
 			return err
