@@ -16,8 +16,8 @@ import (
 const insideVariable = "SALLYPORT_LAB_OUTSIDE"
 
 // mend is what to do where namespaces are not allowed.
-const mend = "run as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0, " +
-	"on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)"
+const mend = "run as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1 and " +
+	"user.max_user_namespaces=1000, on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)"
 
 // Isolated runs inside in a second incarnation of this process, in mount, network and PID namespaces of its own, and
 // also in a user namespace where the process is not root. It returns the exit code. Since inside is process 1 of its PID
@@ -83,7 +83,7 @@ func incarnate(user uintptr) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.Command(self, os.Args[1:]...)
+	cmd := exec.Command(self, os.Args[1:]...) //nolint:noctx // a signal ends it, which it passes on to what it started
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), insideVariable+"="+outside)
 	cmd.SysProcAttr = &syscall.SysProcAttr{

@@ -62,7 +62,8 @@ func kinds(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
 // dig asks the lab's resolver from the host, found through the host's own resolv.conf.
 func dig(t *testing.T, l *lab.Lab, args ...string) string {
 	t.Helper()
-	got, err := l.Host.Run(limit(t), "dig", append([]string{"+noall", "+comments", "+answer", "+tries=1", "+time=1"}, args...)...)
+	args = append([]string{"+noall", "+comments", "+answer", "+tries=1", "+time=1"}, args...)
+	got, err := l.Host.Run(limit(t), "dig", args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,8 @@ func TestCertificatesChange(t *testing.T) {
 			if err := l.Flaw(limit(t), l.Web, lab.CloudName, flaw); err != nil {
 				t.Fatal(err)
 			}
-			got, err := l.Host.Run(limit(t), "curl", "-sS", "--max-time", "5", "--cacert", l.RootsFile(), "https://"+lab.CloudName+"/")
+			got, err := l.Host.Run(limit(t), "curl", "-sS", "--max-time", "5", "--cacert", l.RootsFile(),
+				"https://"+lab.CloudName+"/")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,8 +133,9 @@ func TestDirectoryKnowsItsPeople(t *testing.T) {
 	need(t, "ldapsearch")
 	search := func(t *testing.T, l *lab.Lab, password string, args ...string) string {
 		t.Helper()
-		args = append([]string{"-x", "-LLL", "-H", "ldaps://" + lab.DirectoryName, "-D", lab.BindDN, "-w", password}, args...)
-		got, err := l.Host.Run(limit(t), "env", append([]string{"LDAPTLS_CACERT=" + l.RootsFile(), "ldapsearch"}, args...)...)
+		args = append([]string{"LDAPTLS_CACERT=" + l.RootsFile(), "ldapsearch", "-x", "-LLL",
+			"-H", "ldaps://" + lab.DirectoryName, "-D", lab.BindDN, "-w", password}, args...)
+		got, err := l.Host.Run(limit(t), "env", args...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +157,8 @@ func TestDirectoryKnowsItsPeople(t *testing.T) {
 			{lab.Password, []string{"-b", "", "-s", "base", "namingContexts"}, "namingContexts: "},
 			{lab.Password, []string{"-b", lab.BindDN, "-s", "base", "userPassword"}, "dn: "},
 		} {
-			if got := search(t, l, c.password, c.args...); !strings.Contains(got, c.want) || strings.Contains(got, "userPassword") {
+			got := search(t, l, c.password, c.args...)
+			if !strings.Contains(got, c.want) || strings.Contains(got, "userPassword") {
 				t.Errorf("%q: ldapsearch says %q, want %q in it", c.args, got, c.want)
 			}
 		}
@@ -168,7 +172,7 @@ func TestServersStopAndStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer held.Close()
+		defer func() { _ = held.Close() }()
 		if err := l.LDAP.Stop(); err != nil {
 			t.Fatal(err)
 		}

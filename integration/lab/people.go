@@ -10,7 +10,7 @@ const (
 	BaseDN   = "DC=corp,DC=example"
 	StaffDN  = "OU=Staff," + BaseDN
 	BindDN   = "CN=uds,OU=Service," + BaseDN
-	Password = "correct horse battery staple" //nolint:gosec // of a directory that lives for seconds
+	Password = "correct horse battery staple" // of a directory that lives for seconds
 	Staff    = 320                            // entries below StaffDN
 )
 
@@ -37,7 +37,9 @@ func (e entry) values(name string) []string {
 // people is the whole directory, parents before children.
 func people() []entry {
 	entries := []entry{
-		{BaseDN, []attribute{{"objectClass", []string{"dcObject", "organization"}}, {"dc", []string{"corp"}}, {"o", []string{"Corp"}}}},
+		{BaseDN, []attribute{
+			{"objectClass", []string{"dcObject", "organization"}}, {"dc", []string{"corp"}}, {"o", []string{"Corp"}},
+		}},
 		unit("Staff"),
 		unit("Service"),
 		{BindDN, append(person("uds", "Sync"), attribute{"userPassword", []string{Password}})},
@@ -45,9 +47,10 @@ func people() []entry {
 	given := []string{"Ada", "Björn", "Chloé", "Dmitri", "Emeka", "Fatima", "Grace", "Hana"}
 	family := []string{"Abe", "Baker", "Cohen", "Diaz", "Eriksson", "Fujita", "García", "Hughes"}
 	for i := range Staff {
-		cn := fmt.Sprintf("%s %s %03d", given[i%len(given)], family[i/len(given)%len(family)], i)
+		sn := family[i/len(given)%len(family)]
+		cn := fmt.Sprintf("%s %s %03d", given[i%len(given)], sn, i)
 		mail := attribute{"mail", []string{fmt.Sprintf("u%03d@corp.example", i)}}
-		entries = append(entries, entry{"CN=" + cn + "," + StaffDN, append(person(cn, family[i/len(given)%len(family)]), mail)})
+		entries = append(entries, entry{"CN=" + cn + "," + StaffDN, append(person(cn, sn), mail)})
 	}
 	return entries
 }
@@ -60,6 +63,7 @@ func unit(name string) entry {
 
 func person(cn, sn string) []attribute {
 	return []attribute{
-		{"objectClass", []string{"person", "organizationalPerson", "inetOrgPerson"}}, {"cn", []string{cn}}, {"sn", []string{sn}},
+		{"objectClass", []string{"person", "organizationalPerson", "inetOrgPerson"}},
+		{"cn", []string{cn}}, {"sn", []string{sn}},
 	}
 }

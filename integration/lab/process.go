@@ -26,7 +26,8 @@ type Process struct {
 
 // Start starts a program in the node. Its output is kept for Output.
 func (n *Node) Start(name string, args ...string) (*Process, error) {
-	p := &Process{cmd: exec.Command(name, args...), output: &tail{}, ended: make(chan struct{})}
+	cmd := exec.Command(name, args...) //nolint:noctx // it lives until Stop
+	p := &Process{cmd: cmd, output: &tail{}, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	if err := n.start(p.cmd); err != nil {
 		return nil, err

@@ -109,7 +109,8 @@ func (s *Sallyport) Ask(ctx context.Context, command string, args ...string) (Re
 	}
 	var report Report
 	if err := json.Unmarshal([]byte(outcome.Stdout), &report); err != nil {
-		return Report{}, fmt.Errorf("sallyport %s exited with %d and no report: %w: %s", command, outcome.Code, err, outcome.Stderr)
+		return Report{}, fmt.Errorf("sallyport %s: exit code %d and no report: %w: %s",
+			command, outcome.Code, err, outcome.Stderr)
 	}
 	return report, nil
 }

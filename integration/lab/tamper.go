@@ -23,7 +23,7 @@ func (n *Node) Tamper(how Tampering) error {
 		if err != nil {
 			return err
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		kind := unix.NFT_MSG_DELRULE // with a table and no chain: all of its rules
 		if how == DeleteTable {
 			kind = unix.NFT_MSG_DELTABLE

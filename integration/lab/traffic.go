@@ -18,7 +18,7 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// Silence is for how long no answer counts as none. An answer inside the lab takes less than a millisecond.
+// silence is for how long no answer counts as none. An answer inside the lab takes less than a millisecond.
 const silence = 400 * time.Millisecond
 
 // Knock is what came of one attempt to get into a node.
@@ -125,7 +125,7 @@ func (n *Node) UDP(ctx context.Context, to netip.AddrPort) Knock {
 
 // hear reads once and closes.
 func hear(ctx context.Context, conn net.Conn) (string, error) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetReadDeadline(deadline); err != nil {
 		return "", err
@@ -151,7 +151,7 @@ func (n *Node) Ping(ctx context.Context, to netip.Addr) Knock {
 		if err != nil {
 			return "", err
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		token := rand.Text()
 		message := icmp.Message{Type: request, Body: &icmp.Echo{ID: os.Getpid() & 0xffff, Seq: 1, Data: []byte(token)}}
 		if err := send(ctx, conn, to, message); err != nil {

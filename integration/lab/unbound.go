@@ -64,7 +64,7 @@ func (u *unbound) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (u *unbound) ask(ctx context.Context) error {
 	return err
 }
 
-// zoneTypes are the faults as unbound.conf(5) has them under local-zone.
+// zoneType is the fault as unbound.conf(5) has them under local-zone.
 func zoneType(fault DNSFault) string {
 	switch fault {
 	case NXDomain:
