@@ -80,3 +80,10 @@ func swap(place *atomic.Pointer[tls.Certificate], certificate Certificate) error
 	place.Store(&pair)
 	return nil
 }
+
+// Impostor starts a server on the stranger's machine that claims to be the cloud, with a certificate from an authority
+// that nobody trusts: what a poisoned name leads to.
+func (l *Lab) Impostor(ctx context.Context) (TLSServer, error) {
+	impostor := newEmbeddedCloud(l.Stranger)
+	return impostor, errors.Join(l.Flaw(ctx, impostor, CloudName, OtherAuthority), impostor.Start(ctx))
+}

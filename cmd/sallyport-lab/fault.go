@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sallyport/integration/lab"
+)
+
+// fault is one thing that goes wrong, and what Sallyport must say of it.
+type fault struct {
+	title  string
+	did    string // what was done, in a line
+	spoil  func(ctx context.Context) error
+	mend   func(ctx context.Context) error // nil where Sallyport mends it itself
+	check  string                          // the check that must tell
+	status string
+	cause  string
+	also   map[string]string // other checks and what they must not say
+}
+
+func (s *scene) faults() []fault {
+	return append(s.serverFaults(), s.tableFault(
+		"Broken: another program flushes the rules", lab.FlushTable, "firewall.repaired"), s.tableFault(
+		"Broken: another program deletes the table", lab.DeleteTable, "firewall.repaired"))
+}
+
+func (s *scene) serverFaults() []fault {
+	l := s.lab
+	poison := lab.Answer{Addresses: l.Stranger.Addresses()}
+	var impostor lab.TLSServer
+	return []fault{
+		{
+			title: "Broken: the cloud's certificate expires", did: "the cloud presents a certificate that ended yesterday",
+			spoil: func(ctx context.Context) error { return l.Flaw(ctx, l.Web, lab.CloudName, lab.Expired) },
+			mend:  func(ctx context.Context) error { return l.Flaw(ctx, l.Web, lab.CloudName, lab.Sound) },
+			check: lab.CheckCloud, status: "fail", cause: "cert.expired",
+		},
+		{
+			title: "Broken: the directory stops", did: "the directory's server is stopped",
+			spoil: func(context.Context) error { return l.LDAP.Stop() },
+			mend:  l.LDAP.Start,
+			check: lab.CheckDirectory, status: "fail", cause: "connect.refused",
+		},
+		{
+			title: "Broken: the cloud's name is poisoned",
+			did:   "the resolver answers with the stranger's address, where an impostor waits with a certificate",
+			spoil: func(ctx context.Context) (err error) {
+				if impostor, err = l.Impostor(ctx); err != nil {
+					return err
+				}
+				return l.NameServer.Answer(ctx, lab.CloudName, poison)
+			},
+			mend:  func(ctx context.Context) error { return errors.Join(impostor.Stop(), l.Heal(ctx)) },
+			check: lab.CheckResolver, status: "fail", cause: "dns.mismatch",
+			also: map[string]string{lab.CheckCloud: "ok"},
+		},
+	}
+}
+
+func (s *scene) tableFault(title string, how lab.Tampering, cause string) fault {
+	return fault{
+		title: title, did: string(how),
+		spoil: func(context.Context) error { return s.lab.Host.Tamper(how) },
+		check: "firewall", status: "warn", cause: cause,
+	}
+}
+
+// breakAndMend does it, waits for what Sallyport says, undoes it, and waits until all is well.
+func (s *scene) breakAndMend(ctx context.Context, f fault) error {
+	s.page.section(f.title)
+	s.page.command(f.did)
+	began := time.Now()
+	if err := f.spoil(ctx); err != nil {
+		return fmt.Errorf("%s: %w", f.did, err)
+	}
+	report, err := s.await(ctx, func(r lab.Report) error { return f.told(r) })
+	got := report.Of(f.check)
+	s.page.expect(err == nil, f.check, fmt.Sprintf("%s, %s, after %s", got.Status, got.Cause, seconds(time.Since(began))))
+	if err != nil {
+		s.page.more("", err.Error())
+	}
+	s.page.more("seen", got.Detail)
+	s.page.more("to do", got.Remedy)
+	for name := range f.also {
+		other := report.Of(name)
+		s.page.more(name, other.Status+" "+other.Cause+" "+other.Detail)
+	}
+	return s.recover(ctx, f)
+}
+
+// told wants what Sallyport must say.
+func (f fault) told(r lab.Report) error {
+	for name, not := range f.also {
+		if got := r.Of(name); got.Status == not {
+			return fmt.Errorf("%s is still %s", name, got.Status)
+		}
+	}
+	return lab.Has(f.check, f.status, f.cause)(r)
+}
+
+func (s *scene) recover(ctx context.Context, f fault) error {
+	began := time.Now()
+	who := "Sallyport itself"
+	if f.mend != nil {
+		who = "the lab"
+		if err := f.mend(ctx); err != nil {
+			return fmt.Errorf("mending after %q: %w", f.title, err)
+		}
+	}
+	_, err := s.await(ctx, lab.AllOK)
+	s.page.expect(err == nil, "mended", fmt.Sprintf("by %s, and all is ok again after %s", who, seconds(time.Since(began))))
+	if err != nil {
+		s.page.more("", err.Error())
+	}
+	return ctx.Err()
+}

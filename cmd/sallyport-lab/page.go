@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// width is where text is wrapped: what fits beside another window, and on paper.
+const width = 100
+
+// page is what the person sees: sections of short lines, each expectation with its mark.
+type page struct {
+	out      io.Writer
+	good     string // the marks, of equal width
+	bad      string
+	bold     string // escape sequences; empty where there is no colour
+	dim      string
+	plain    string
+	began    time.Time
+	held     int // expectations
+	broken   int
+	complete bool // the summary was printed
+}
+
+func newPage(out *os.File, noColor bool) *page {
+	p := &page{out: out, good: "ok", bad: "NO", began: time.Now()}
+	terminal := term.IsTerminal(int(out.Fd()))
+	if terminal && utf8Locale() {
+		p.good, p.bad = "✓", "✗"
+	}
+	if terminal && !noColor && os.Getenv("TERM") != "dumb" {
+		p.bold, p.dim, p.plain = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+		p.good, p.bad = "\x1b[32m"+p.good+p.plain, "\x1b[1;31m"+p.bad+p.plain
+	}
+	return p
+}
+
+// utf8Locale says whether the terminal's locale is UTF-8; the first variable that is set decides (POSIX XBD 8.2).
+func utf8Locale() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := strings.ToLower(os.Getenv(name)); value != "" {
+			return strings.Contains(value, "utf-8") || strings.Contains(value, "utf8")
+		}
+	}
+	return false
+}
+
+// print writes to the terminal. When nobody reads any more the lab goes on: its exit code still tells.
+func (p *page) print(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format, args...) }
+
+func (p *page) section(title string) { p.print("\n%s%s%s\n", p.bold, title, p.plain) }
+
+// command shows what was done, as one would type it.
+func (p *page) command(line string) { p.print("  %s$ %s%s\n", p.dim, line, p.plain) }
+
+func (p *page) line(format string, args ...any) { p.print("  "+format+"\n", args...) }
+
+func (p *page) note(text string) { p.print("\n%s\n", text) }
+
+// expect is a line that must hold.
+func (p *page) expect(holds bool, subject, says string) {
+	mark := p.good
+	if holds {
+		p.held++
+	} else {
+		p.broken++
+		mark = p.bad
+	}
+	p.print("  %s %s %s\n", mark, pad(subject, 16), says)
+}
+
+// more is a further line of the one before, under a name of its own, wrapped.
+func (p *page) more(name, text string) {
+	indent := strings.Repeat(" ", 21)
+	for i, line := range wrap(text, width-len(indent)) {
+		if i > 0 {
+			name = ""
+		}
+		p.print("    %s%s %s%s\n", p.dim, pad(name, 16), line, p.plain)
+	}
+}
+
+func (p *page) summary() {
+	p.complete = true
+	took := time.Since(p.began).Seconds()
+	if p.broken == 0 {
+		p.print("\n%sAll %d expectations held, in %.1f s.%s\n", p.bold, p.held, took, p.plain)
+		return
+	}
+	p.print("\n%s%d of %d expectations did not hold, in %.1f s.%s\n", p.bold, p.broken, p.held+p.broken, took, p.plain)
+}
+
+// pad fills with spaces up to a number of characters; fmt's own padding counts them too, but wants it in the format.
+func pad(s string, n int) string {
+	return s + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s)))
+}
+
+// wrap breaks text at spaces into lines of at most n characters; a longer word has a line of its own.
+func wrap(text string, n int) []string {
+	var lines []string
+	var line string
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
+			lines = append(lines, line)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
+}
+
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sallyport/integration/lab"
+)
+
+// awaited bounds the wait for one change that Sallyport must tell.
+const awaited = 15 * time.Second
+
+// tell is the story. Its error is for what ends it early; what does not hold is on the page.
+func (s *scene) tell(ctx context.Context) error {
+	s.introduce()
+	s.page.section("Before Sallyport: anybody gets in")
+	s.knocks(ctx, true)
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	s.page.section("With Sallyport: the admin gets in, the stranger does not")
+	s.knocks(ctx, false)
+	if err := s.checks(ctx); err != nil {
+		return err
+	}
+	for _, f := range s.faults() {
+		if err := s.breakAndMend(ctx, f); err != nil {
+			return err
+		}
+	}
+	s.page.section("After all that: still shut")
+	s.knocks(ctx, false)
+	return ctx.Err()
+}
+
+// start runs the daemon and waits until all is well.
+func (s *scene) start(ctx context.Context) error {
+	s.page.section("Sallyport starts")
+	s.page.command("sallyport run")
+	began := time.Now()
+	if err := s.sallyport.Run(); err != nil {
+		return err
+	}
+	_, err := s.await(ctx, lab.AllOK)
+	s.page.expect(err == nil, "up", "the ruleset is in force and every check is ok, after "+seconds(time.Since(began)))
+	if err != nil {
+		s.page.more("", err.Error())
+		s.page.more("it said", s.sallyport.Daemon().Output())
+	}
+	return ctx.Err()
+}
+
+func (s *scene) await(ctx context.Context, want func(lab.Report) error) (lab.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, awaited)
+	defer cancel()
+	return s.sallyport.AwaitStatus(ctx, want)
+}
+
+// way is one way in.
+type way struct {
+	name  string
+	admin bool // the admin may use it
+	knock func(ctx context.Context, from *lab.Node, to netip.Addr) lab.Knock
+}
+
+func ways() []way {
+	tcp := func(port uint16) func(context.Context, *lab.Node, netip.Addr) lab.Knock {
+		return func(ctx context.Context, from *lab.Node, to netip.Addr) lab.Knock {
+			return from.TCP(ctx, netip.AddrPortFrom(to, port))
+		}
+	}
+	return []way{
+		{"TCP 22", true, tcp(lab.SSHPort)},
+		{"TCP 8080", false, tcp(lab.ForgottenPort)},
+		{"UDP 161", false, func(ctx context.Context, from *lab.Node, to netip.Addr) lab.Knock {
+			return from.UDP(ctx, netip.AddrPortFrom(to, lab.AgentPort))
+		}},
+		{"ping", false, func(ctx context.Context, from *lab.Node, to netip.Addr) lab.Knock { return from.Ping(ctx, to) }},
+	}
+}
+
+// knocks tries every way from the admin and the stranger, all at once, and shows a line for each. Open says that nobody
+// is to be kept out.
+func (s *scene) knocks(ctx context.Context, open bool) {
+	var all sync.WaitGroup
+	var shows []func()
+	for _, from := range []*lab.Node{s.lab.Admin, s.lab.Stranger} {
+		for _, w := range ways() {
+			var ipv4, ipv6 lab.Knock
+			all.Go(func() { ipv4 = w.knock(ctx, from, s.lab.Host.IPv4) })
+			all.Go(func() { ipv6 = w.knock(ctx, from, s.lab.Host.IPv6) })
+			want := open || w.admin && from == s.lab.Admin
+			shows = append(shows, func() {
+				says := fmt.Sprintf("%-10s IPv4 %-18s IPv6 %s", w.name, knocked(ipv4), knocked(ipv6))
+				s.page.expect(right(ipv4, want) && right(ipv6, want), from.Name, says)
+			})
+		}
+	}
+	all.Wait()
+	for _, show := range shows {
+		show()
+	}
+}
+
+// right says whether the knock came out as wanted: in, or met by silence. A refusal or an error would say something else
+// than the policy.
+func right(k lab.Knock, in bool) bool { return k.In == in && (in || k.Says == "silence") }
+
+func knocked(k lab.Knock) string {
+	if k.In {
+		return "in, " + milliseconds(k.Took)
+	}
+	return k.Says
+}
+
+// checks runs every check once and shows its phases.
+func (s *scene) checks(ctx context.Context) error {
+	s.page.section("The ways out, checked: every address, every layer")
+	s.page.command("sallyport check")
+	report, err := s.sallyport.Ask(ctx, "check")
+	if err != nil {
+		return err
+	}
+	for _, r := range report.Results {
+		s.page.expect(r.Status == "ok", r.Check, strings.TrimSpace(r.Target+"  "+r.Cause))
+		for _, e := range r.Endpoints {
+			s.page.more("", pad(e.Address, 20)+"\u00a0"+phases(e.Phases))
+		}
+		if r.Status != "ok" {
+			s.page.more("", r.Detail)
+		}
+	}
+	s.page.expect(report.Status == "ok", "all of them", fmt.Sprintf("are %s", report.Status))
+	return nil
+}
+
+// phases are shown in the order in which they happen; others come last.
+func phases(took map[string]float64) string {
+	order := []string{"dns", "connect", "tls", "bind", "search"}
+	names := slices.SortedFunc(maps.Keys(took), func(a, b string) int {
+		return slices.Index(order, a) - slices.Index(order, b)
+	})
+	var parts []string
+	for _, name := range names {
+		parts = append(parts, fmt.Sprintf("%s\u00a0%.1f", name, took[name]))
+	}
+	return strings.Join(parts, "  ") + " ms"
+}
