@@ -55,7 +55,7 @@ func (e *HandshakeError) Error() string {
 		text += ": it said " + quote(string(e.Said))
 	}
 	if e.Err != nil && e.Alert == 0 && len(e.Said) == 0 {
-		text += ": " + e.Err.Error()
+		text += ": " + clean(e.Err.Error())
 	}
 	return text
 }

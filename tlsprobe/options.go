@@ -3,6 +3,7 @@ package tlsprobe
 import (
 	"crypto/tls"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -63,6 +64,16 @@ func (o Options) config() *tls.Config {
 		config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}
 	case OfferLegacy:
 		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+		config.CipherSuites = everySuite()
 	}
 	return config
+}
+
+// everySuite is every suite that the library still knows, the weak ones too.
+func everySuite() []uint16 {
+	var ids []uint16
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		ids = append(ids, suite.ID)
+	}
+	return ids
 }

@@ -1,9 +1,15 @@
 package tlsprobe
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
-// maxQuoted is how many bytes of a server's words a sentence may carry.
-const maxQuoted = 128
+// How many bytes of a server's words, and of an error's, a sentence may carry.
+const (
+	maxQuoted = 128
+	maxClean  = 300
+)
 
 // quote makes a server's words fit for a sentence: control, bidirectional and other non-ASCII characters are escaped,
 // and what is too long is cut.
@@ -12,4 +18,10 @@ func quote(words string) string {
 		return strconv.QuoteToASCII(words[:maxQuoted]) + "…"
 	}
 	return strconv.QuoteToASCII(words)
+}
+
+// clean is an error's own words, in which those of a server may stand: escaped in the same way, without quotes.
+func clean(words string) string {
+	quoted := strconv.QuoteToASCII(words[:min(len(words), maxClean)])
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
