@@ -27,7 +27,21 @@ type Reload struct {
 	// Digest is the SHA-256 of the configuration file that the sender has read and found good, in hex. The receiver
 	// refuses to load any other, so that two processes never end with two configurations. Empty: whatever is there.
 	Digest string `json:"digest,omitempty"`
+	Step   Step   `json:"step,omitempty"`
 }
+
+// Step is one of the two steps of a reload that several processes must take together. Without a step, a reload is done
+// at once.
+type Step string
+
+const (
+	// Prepare loads a configuration and makes all that it needs, so that what follows cannot fail; the running one stays.
+	Prepare Step = "prepare"
+	// Commit takes what was prepared.
+	Commit Step = "commit"
+	// Abandon forgets what was prepared.
+	Abandon Step = "abandon"
+)
 
 // Rejected is the request of VerbRejected.
 type Rejected struct {
