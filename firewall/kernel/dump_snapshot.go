@@ -1,0 +1,202 @@
+package kernel
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// snapshot is a table as netlink messages without their headers. The fields are exported for gob, which carries a
+// snapshot out of a rehearsal's child process.
+type snapshot struct {
+	Name       string
+	Table      []byte
+	Chains     [][]byte
+	Rules      [][]byte
+	Sets       [][]byte
+	Elements   map[string][][]byte // by the set's name
+	Objects    [][]byte
+	Flowtables [][]byte
+}
+
+const (
+	snapshotTries = 20                   // each change of any table in the namespace costs one
+	snapshotPause = 2 * time.Millisecond // times the number of tries so far
+)
+
+// takeSnapshot reads one table of the family inet. A dump is many requests, between which anyone may change the ruleset:
+// the generation that each commit raises must be the same before and after, or all is read again.
+func takeSnapshot(ctx context.Context, netns int, name string) (snapshot, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dumpLimit,
+		fmt.Errorf("no whole dump in %s: %w", dumpLimit, context.DeadlineExceeded))
+	defer cancel()
+	var last error
+	for try := range snapshotTries {
+		if err := pause(ctx, time.Duration(try)*snapshotPause); err != nil {
+			return snapshot{}, fmt.Errorf("kernel: %w", err)
+		}
+		s, err := trySnapshot(ctx, netns, name)
+		if err == nil || !transient(err) {
+			return s, err
+		}
+		last = err
+	}
+	return snapshot{}, fmt.Errorf("kernel: %w: gave up after %d tries: %w", ErrUnsteady, snapshotTries, last)
+}
+
+// transient says that reading again may help: a list torn by a change, an object gone between two requests, or a receive
+// buffer that overflowed.
+func transient(err error) bool {
+	return errors.Is(err, errInterrupted) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOBUFS)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if err := context.Cause(ctx); err != nil || d == 0 {
+		return err
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func trySnapshot(ctx context.Context, netns int, name string) (snapshot, error) {
+	session, err := openSession(ctx, netns)
+	if err != nil {
+		return snapshot{}, err
+	}
+	defer session.close()
+	before, err := session.generation(ctx)
+	if err != nil {
+		return snapshot{}, err
+	}
+	s := snapshot{Name: name, Elements: make(map[string][][]byte)}
+	if s.Table, err = session.table(ctx, name); err != nil {
+		return snapshot{}, err
+	}
+	if err := session.fill(ctx, &s); err != nil {
+		return snapshot{}, err
+	}
+	after, err := session.generation(ctx)
+	if err != nil {
+		return snapshot{}, err
+	}
+	if before != after {
+		return snapshot{}, errInterrupted
+	}
+	return s, nil
+}
+
+// generation is a number that each commit to any table of the network namespace raises. The request has no attributes, so
+// that the kernel can find nothing invalid in it but the subsystem itself.
+func (s *session) generation(ctx context.Context) (uint64, error) {
+	var generation uint64
+	var parsed error
+	err := s.ask(ctx, unix.NFT_MSG_GETGEN, 0, nil, func(b []byte) {
+		var attrs attributes
+		attrs, parsed = parseAttributes(b)
+		generation = attrs.numberOr0(unix.NFTA_GEN_ID)
+	})
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
+		return 0, fmt.Errorf("kernel: %w: %w", ErrNoNftables, err)
+	}
+	return generation, errors.Join(err, parsed)
+}
+
+func (s *session) table(ctx context.Context, name string) ([]byte, error) {
+	var table []byte
+	err := s.ask(ctx, unix.NFT_MSG_GETTABLE, 0, stringAttribute(unix.NFTA_TABLE_NAME, name), func(b []byte) { table = b })
+	if errors.Is(err, unix.ENOENT) {
+		// Not wrapped: ENOENT elsewhere means that something vanished between two requests.
+		return nil, fmt.Errorf("kernel: table inet %s: %w", name, ErrNoTable)
+	}
+	return table, err
+}
+
+// fill reads what is in the table.
+func (s *session) fill(ctx context.Context, to *snapshot) error {
+	lists := []struct {
+		message uint16
+		into    *[][]byte
+	}{
+		{unix.NFT_MSG_GETCHAIN, &to.Chains},
+		{unix.NFT_MSG_GETRULE, &to.Rules},
+		{unix.NFT_MSG_GETSET, &to.Sets},
+		{unix.NFT_MSG_GETOBJ, &to.Objects},
+		{unix.NFT_MSG_GETFLOWTABLE, &to.Flowtables},
+	}
+	for _, list := range lists {
+		// In each of these the attribute 1 is the table's name.
+		err := s.ask(ctx, list.message, netlink.Dump, stringAttribute(tableAttribute, to.Name), func(b []byte) {
+			if ofTable(b, to.Name) {
+				*list.into = append(*list.into, b)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.elements(ctx, to)
+}
+
+// tableAttribute is NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE and
+// NFTA_FLOWTABLE_TABLE.
+const tableAttribute = 1
+
+// ofTable says whether a message is about our table. The kernel filters all lists by table but that of chains. What
+// another table's message holds after the table's name is not looked at.
+func ofTable(message []byte, name string) bool {
+	for len(message) > 0 {
+		a, rest, err := nextAttribute(message)
+		if err != nil {
+			return false
+		}
+		if a.kind == tableAttribute {
+			return cString(a.data) == name
+		}
+		message = rest
+	}
+	return false
+}
+
+// elements reads those of every set but of the dynamic ones: packets add there, and Dump leaves them out.
+func (s *session) elements(ctx context.Context, to *snapshot) error {
+	for _, set := range to.Sets {
+		attrs, err := parseAttributes(set)
+		if err != nil {
+			return fmt.Errorf("kernel: set: %w", err)
+		}
+		if attrs.numberOr0(unix.NFTA_SET_FLAGS)&unix.NFT_SET_EVAL != 0 {
+			continue
+		}
+		name := attrs.text(unix.NFTA_SET_NAME)
+		request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, to.Name),
+			stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, name)...)
+		err = s.ask(ctx, unix.NFT_MSG_GETSETELEM, netlink.Dump, request, func(b []byte) {
+			to.Elements[name] = append(to.Elements[name], b)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stringAttribute is an attribute with a text that ends in a NUL, padded.
+func stringAttribute(kind uint16, text string) []byte {
+	length := attributeHeader + len(text) + 1
+	b := make([]byte, (length+attributeAlign-1)&^(attributeAlign-1))
+	binary.NativeEndian.PutUint16(b, uint16(length)) // names of tables and sets have at most 255 bytes
+	binary.NativeEndian.PutUint16(b[2:], kind)
+	copy(b[attributeHeader:], text)
+	return b
+}

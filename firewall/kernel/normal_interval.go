@@ -1,0 +1,105 @@
+package kernel
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// interval is a range of keys with what hangs at it.
+type interval struct {
+	first []byte
+	end   []byte // the first key after it; nil: up to the last key there is
+	notes string // comment, timeout, data: what keeps it from being joined with its neighbour
+}
+
+// intervals joins the boundaries of a set. The kernel finds the boundary at or below a key and matches if that one opens
+// (nft_set_rbtree.c), so an interval ends at the next boundary of either kind. Writers disagree on the rest: libnftables
+// marks 0.0.0.0 as a closing boundary when no interval begins there and leaves out the end of one that reaches the last
+// key, others write neither or both; adjacent ranges come as one or as two. All of these match the same packets, and come
+// out the same here.
+func intervals(elements []rawElement, notes func(rawElement) string) []interval {
+	bounds := slices.Clone(elements)
+	slices.SortStableFunc(bounds, func(a, b rawElement) int {
+		return cmp.Or(bytes.Compare(a.key, b.key), -cmp.Compare(open(a), open(b)))
+	})
+	var list []interval
+	for i, b := range bounds {
+		if b.closes() {
+			continue
+		}
+		next := interval{first: b.key, end: endOf(bounds[i+1:], b.key), notes: notes(b)}
+		if n := len(list) - 1; n >= 0 && list[n].joins(next) {
+			list[n].end = next.end
+			continue
+		}
+		list = append(list, next)
+	}
+	return list
+}
+
+// endOf is the key of the first boundary above a key; nil when there is none.
+func endOf(bounds []rawElement, key []byte) []byte {
+	for _, b := range bounds {
+		if bytes.Compare(b.key, key) > 0 {
+			return b.key
+		}
+	}
+	return nil
+}
+
+// open is 1 for a boundary that opens. An opening one comes first among equals, so that what closes one interval where
+// the next begins does not end that one.
+func open(e rawElement) int {
+	if e.closes() {
+		return 0
+	}
+	return 1
+}
+
+func (i interval) joins(next interval) bool {
+	return i.notes == "" && next.notes == "" && i.end != nil && bytes.Equal(i.end, next.first)
+}
+
+// normalElements prints what a set holds, in ascending order: only what does not come and go by itself.
+func normalElements(s rawSet, expressions func([]rawExpression) string) []string {
+	notes := func(e rawElement) string {
+		return list(e.attrs.without(
+			unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD, unix.NFTA_SET_ELEM_EXPIRATION)) +
+			expressions(e.expressions) + comment(e.comment)
+	}
+	var lines []string
+	var bounds []rawElement
+	for _, e := range s.lasting() {
+		switch {
+		case e.key == nil:
+			lines = append(lines, "*"+notes(e))
+		case s.boundaries():
+			bounds = append(bounds, e)
+		case e.keyEnd == nil || bytes.Equal(e.key, e.keyEnd):
+			lines = append(lines, hex.EncodeToString(e.key)+notes(e))
+		default:
+			lines = append(lines, hex.EncodeToString(e.key)+"-"+hex.EncodeToString(e.keyEnd)+notes(e))
+		}
+	}
+	slices.Sort(lines)
+	for _, i := range intervals(bounds, notes) {
+		lines = append(lines, hex.EncodeToString(i.first)+"..<"+hex.EncodeToString(i.end)+i.notes)
+	}
+	return lines
+}
+
+// lasting are the elements that somebody put there to stay.
+func (s rawSet) lasting() []rawElement {
+	switch {
+	case s.is(unix.NFT_SET_EVAL):
+		return nil
+	case s.is(unix.NFT_SET_TIMEOUT):
+		return slices.DeleteFunc(slices.Clone(s.elements), rawElement.expires)
+	default:
+		return s.elements
+	}
+}

@@ -1,0 +1,104 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/firewall"
+)
+
+// readTable puts a table in the words of package firewall. It cannot fail: what has no word becomes an opaque statement,
+// or the foreign part of a set, so that a difference is always seen.
+func readTable(t rawTable) firewall.Ruleset {
+	r := firewall.Ruleset{Dormant: t.flags&unix.NFT_TABLE_F_DORMANT != 0}
+	sets := make(map[string]rawSet, len(t.sets))
+	for _, s := range t.sets {
+		sets[s.name] = s
+		if !s.anonymous() {
+			r.Sets = append(r.Sets, readSet(s))
+		}
+	}
+	for _, o := range t.objects {
+		r.Counters = append(r.Counters, objectName(o))
+	}
+	for _, f := range t.flowtables {
+		r.Counters = append(r.Counters, fmt.Sprintf("flowtable %s", f.text(nftaFlowtableName)))
+	}
+	printer := printer{anonymous: t.anonymousSets()}
+	for _, c := range t.chains {
+		r.Chains = append(r.Chains, readChain(c, sets, &printer))
+	}
+	return r
+}
+
+// objectName is the name of a counter; other objects, which no compiled ruleset has, say what they are as well.
+func objectName(o rawObject) string {
+	if o.kind == nftObjectCounter {
+		return o.name
+	}
+	return fmt.Sprintf("object %d %s", o.kind, o.name)
+}
+
+func readChain(c rawChain, sets map[string]rawSet, p *printer) firewall.Chain {
+	chain := firewall.Chain{Name: c.name, Hook: readHook(c.attrs)}
+	for _, r := range c.rules {
+		chain.Rules = append(chain.Rules, firewall.Rule{
+			Statements: readRule(r.expressions, sets, p), Comment: r.comment,
+		})
+	}
+	return chain
+}
+
+// Values of the verdict NF_ACCEPT and NF_DROP (linux/netfilter.h) in a chain's policy.
+const policyDrop = 0
+
+func readHook(attrs attributes) *firewall.Hook {
+	nested, err := attrs.nested(unix.NFTA_CHAIN_HOOK)
+	number, ok := nested.number(unix.NFTA_HOOK_HOOKNUM)
+	if err != nil || !ok {
+		return nil
+	}
+	policy, ok := attrs.number(unix.NFTA_CHAIN_POLICY)
+	hook := firewall.Hook{
+		Name:     hookName(number),
+		Priority: int32(uint32(nested.numberOr0(unix.NFTA_HOOK_PRIORITY))), //nolint:gosec // two's complement on the wire
+		Drop:     ok && policy == policyDrop,
+	}
+	if kind := attrs.text(unix.NFTA_CHAIN_TYPE); kind != "filter" {
+		hook.Type = kind
+	}
+	return &hook
+}
+
+// hookName is the name of a hook of the family inet (enum nf_inet_hooks, linux/netfilter.h).
+func hookName(number uint64) string {
+	names := []string{"prerouting", "input", "forward", "output", "postrouting", "ingress"}
+	if number < uint64(len(names)) {
+		return names[number]
+	}
+	return fmt.Sprintf("%d", number)
+}
+
+// readRule runs through the expressions and collects the statements that they add up to.
+func readRule(expressions []rawExpression, sets map[string]rawSet, p *printer) []firewall.Statement {
+	r := ruleReader{sets: sets}
+	for _, e := range expressions {
+		r.pending = append(r.pending, e)
+		if !r.step(e) {
+			r.opaque(p)
+		}
+	}
+	if len(r.pending) > 0 {
+		r.opaque(p)
+	}
+	return slices.Clip(r.statements)
+}
+
+// opaque ends what was begun with a statement that only shows it.
+func (r *ruleReader) opaque(p *printer) {
+	text := p.expressions(r.pending)
+	r.statements = append(r.statements, firewall.Opaque{Text: text[1:]})
+	r.begin()
+}

@@ -1,0 +1,116 @@
+package kernel
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/firewall"
+)
+
+// readAction reads an expression that is a statement by itself.
+func readAction(e rawExpression) (firewall.Statement, bool) {
+	switch e.name {
+	case exprCounter:
+		return firewall.Counter{}, true
+	case exprObjref:
+		return firewall.Counter{Name: e.attrs.text(unix.NFTA_OBJREF_IMM_NAME)},
+			e.attrs.numberOr0(unix.NFTA_OBJREF_IMM_TYPE) == nftObjectCounter && e.attrs.has(unix.NFTA_OBJREF_IMM_NAME)
+	case exprLimit:
+		return readLimit(e.attrs)
+	case exprLog:
+		return readLog(e.attrs)
+	case exprImmediate:
+		return readVerdict(e.attrs)
+	default:
+		return nil, false
+	}
+}
+
+func readLimit(attrs attributes) (firewall.Limit, bool) {
+	burst := attrs.numberOr0(unix.NFTA_LIMIT_BURST)
+	l := firewall.Limit{
+		Rate: attrs.numberOr0(unix.NFTA_LIMIT_RATE), Per: firewall.Unit(attrs.numberOr0(unix.NFTA_LIMIT_UNIT)),
+		Burst: uint32(min(burst, math.MaxUint32)),
+	}
+	packets := attrs.numberOr0(unix.NFTA_LIMIT_TYPE) == unix.NFT_LIMIT_PKTS
+	known := l.Per == firewall.Second || l.Per == firewall.Minute || l.Per == firewall.Hour
+	return l, packets && known && attrs.numberOr0(unix.NFTA_LIMIT_FLAGS) == 0
+}
+
+func readLog(attrs attributes) (firewall.Log, bool) {
+	l := firewall.Log{Prefix: attrs.text(unix.NFTA_LOG_PREFIX)}
+	if group, ok := attrs.number(unix.NFTA_LOG_GROUP); ok {
+		l.Group = new(uint16(min(group, math.MaxUint16)))
+	} else {
+		l.Level = firewall.Level(min(attrs.numberOr0(unix.NFTA_LOG_LEVEL), math.MaxUint32))
+	}
+	plain := attrs.numberOr0(unix.NFTA_LOG_SNAPLEN) == 0 && attrs.numberOr0(unix.NFTA_LOG_QTHRESHOLD) == 0 &&
+		attrs.numberOr0(unix.NFTA_LOG_FLAGS) == 0
+	return l, plain
+}
+
+// Verdict codes as the kernel has them: those of netfilter (linux/netfilter.h) and those of nf_tables (enum
+// nft_verdicts), as 32 bits.
+const (
+	codeDrop   = 0
+	codeAccept = 1
+	codeJump   = math.MaxUint32 - 2 // -3
+	codeGoto   = math.MaxUint32 - 3 // -4
+	codeReturn = math.MaxUint32 - 4 // -5
+)
+
+func readVerdict(attrs attributes) (firewall.Verdict, bool) {
+	data, err := attrs.nested(unix.NFTA_IMMEDIATE_DATA)
+	if err != nil || attrs.numberOr0(unix.NFTA_IMMEDIATE_DREG) != unix.NFT_REG_VERDICT {
+		return firewall.Verdict{}, false
+	}
+	verdict, err := data.nested(unix.NFTA_DATA_VERDICT)
+	code, ok := verdict.number(unix.NFTA_VERDICT_CODE)
+	if err != nil || !ok {
+		return firewall.Verdict{}, false
+	}
+	v := firewall.Verdict{Chain: verdict.text(unix.NFTA_VERDICT_CHAIN)}
+	switch code {
+	case codeDrop:
+		v.Kind = firewall.Drop
+	case codeAccept:
+		v.Kind = firewall.Accept
+	case codeJump:
+		v.Kind = firewall.Jump
+	case codeGoto:
+		v.Kind = firewall.Goto
+	case codeReturn:
+		v.Kind = firewall.Return
+	default:
+		return firewall.Verdict{}, false
+	}
+	return v, true
+}
+
+// add reads what puts a field into a set.
+func (r *ruleReader) add(e rawExpression) bool {
+	const inverted = 1 // NFT_DYNSET_F_INV
+	a := firewall.Add{Set: e.attrs.text(unix.NFTA_DYNSET_SET_NAME)}
+	plain := len(r.loads) == 1 && r.mask == nil && r.from == nil && r.at(e.attrs.numberOr0(unix.NFTA_DYNSET_SREG_KEY)) &&
+		e.attrs.numberOr0(unix.NFTA_DYNSET_OP) == unix.NFT_DYNSET_OP_ADD &&
+		!e.attrs.has(unix.NFTA_DYNSET_SREG_DATA) && e.attrs.numberOr0(unix.NFTA_DYNSET_TIMEOUT) == 0 &&
+		e.attrs.numberOr0(unix.NFTA_DYNSET_FLAGS)&inverted == 0 && len(e.inner) <= 1
+	if !plain {
+		return false
+	}
+	field, whole := r.whole(r.loads[0])
+	if !whole {
+		return false
+	}
+	a.Field = field
+	for _, inner := range e.inner {
+		limit, ok := readLimit(inner.attrs)
+		if !ok || inner.name != exprLimit {
+			return false
+		}
+		a.Limit = &limit
+	}
+	r.absorb(field)
+	return r.finish(a)
+}
