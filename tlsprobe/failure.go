@@ -19,18 +19,25 @@ const (
 	FailedMalformed                    // the server broke the protocol, or sent more than it may
 )
 
-var failureWords = [...]string{
-	FailedOtherwise:     "the TLS handshake failed",
-	FailedTimeout:       "no answer in the TLS handshake",
-	FailedCanceled:      "the TLS handshake was given up",
-	FailedClosed:        "the server closed the connection in the TLS handshake",
-	FailedReset:         "the connection was reset in the TLS handshake",
-	FailedNotTLS:        "what answered does not speak TLS",
-	FailedVersion:       "no common TLS version",
-	FailedCipher:        "no common cipher suite or group",
-	FailedAlert:         "the server ended the TLS handshake with an alert",
-	FailedNoCertificate: "the server asks for a client certificate and does not do without one",
-	FailedMalformed:     "the server broke the TLS protocol",
+// String is the failure in words.
+func (f Failure) String() string {
+	words := [...]string{
+		FailedOtherwise:     "the TLS handshake failed",
+		FailedTimeout:       "no answer in the TLS handshake",
+		FailedCanceled:      "the TLS handshake was given up",
+		FailedClosed:        "the server closed the connection in the TLS handshake",
+		FailedReset:         "the connection was reset in the TLS handshake",
+		FailedNotTLS:        "what answered does not speak TLS",
+		FailedVersion:       "no common TLS version",
+		FailedCipher:        "no common cipher suite or group",
+		FailedAlert:         "the server ended the TLS handshake with an alert",
+		FailedNoCertificate: "the server asks for a client certificate and does not do without one",
+		FailedMalformed:     "the server broke the TLS protocol",
+	}
+	if int(f) < len(words) {
+		return words[f]
+	}
+	return words[FailedOtherwise]
 }
 
 // HandshakeError is a handshake that failed before its certificates could be judged, or after they were found good.
@@ -44,10 +51,7 @@ type HandshakeError struct {
 
 // Error is the failure in words, with the alert's name, the escaped words of a server without TLS, and the cause.
 func (e *HandshakeError) Error() string {
-	text := failureWords[FailedOtherwise]
-	if int(e.Failure) < len(failureWords) {
-		text = failureWords[e.Failure]
-	}
+	text := e.Failure.String()
 	if e.Alert != 0 {
 		text += fmt.Sprintf(": alert %s", e.Alert)
 	}

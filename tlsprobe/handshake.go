@@ -37,7 +37,7 @@ func Handshake(ctx context.Context, conn net.Conn, options Options) (Facts, *tls
 		err = h.awaitAlert(ctx)
 	}
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return h.facts, nil, h.explain(ctx, err)
 	}
 	h.wire.open = true

@@ -30,10 +30,10 @@ func serve(t *testing.T, answer func(net.Conn)) string {
 			}
 			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 			answer(conn)
-			conn.Close()
+			_ = conn.Close()
 		}
 	}()
-	t.Cleanup(func() { listener.Close(); <-done })
+	t.Cleanup(func() { _ = listener.Close(); <-done })
 	return listener.Addr().String()
 }
 
@@ -61,7 +61,7 @@ func shake(t *testing.T, address string, o Options) (Facts, *tls.Conn, error) {
 		t.Errorf("connection %v with error %v", client, err)
 	}
 	if client != nil {
-		t.Cleanup(func() { client.Close() })
+		t.Cleanup(func() { _ = client.Close() })
 	}
 	return facts, client, err
 }
@@ -195,22 +195,26 @@ func TestAfterHandshake(t *testing.T) {
 	}
 	_, err = client.Read(make([]byte, 1))
 	expectFailure(t, facts.AfterHandshake(err), FailedNoCertificate)
-	if got := facts.AfterHandshake(io.ErrNoProgress); got != io.ErrNoProgress {
+	if got := facts.AfterHandshake(io.ErrNoProgress); !errors.Is(got, io.ErrNoProgress) {
 		t.Errorf("another error became %v", got)
 	}
-	if got := (Facts{}).AfterHandshake(err); got != err {
+	if got := (Facts{}).AfterHandshake(err); !errors.Is(got, err) || errors.As(got, new(*HandshakeError)) {
 		t.Errorf("without a request it became %v", got)
 	}
 }
 
-func expectFailure(t *testing.T, err error, want Failure) *HandshakeError {
+func expectFailure(t *testing.T, err error, want Failure) {
+	t.Helper()
+	if failed := failureOf(t, err); failed.Failure != want {
+		t.Errorf("failure %d (%v), want %d", failed.Failure, err, want)
+	}
+}
+
+func failureOf(t *testing.T, err error) *HandshakeError {
 	t.Helper()
 	failed, ok := errors.AsType[*HandshakeError](err)
 	if !ok {
 		t.Fatalf("error %T %v, want a HandshakeError", err, err)
-	}
-	if failed.Failure != want {
-		t.Errorf("failure %d (%v), want %d", failed.Failure, err, want)
 	}
 	return failed
 }
@@ -245,18 +249,19 @@ func TestFailures(t *testing.T) {
 		{"internal error", alert(80), FailedAlert, "internal_error (80)"},
 		{"unknown name", alert(112), FailedAlert, "unrecognized_name (112)"},
 		{"an alert of no name", alert(200), FailedAlert, "unassigned (200)"},
-		{"garbage in a record", func(c net.Conn) { readHello(c); write(c, 22, 3, 3, 0, 4, 99, 0, 0, 0) }, FailedMalformed, ""},
+		{"garbage in a record", func(c net.Conn) { readHello(c); write(c, 22, 3, 3, 0, 4, 99, 0, 0, 0) },
+			FailedMalformed, ""},
 		{"an old version chosen", func(c net.Conn) { readHello(c); write(c, oldServerHello()...) }, FailedVersion, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			facts, _, err := shake(t, serve(t, test.answer), Options{ServerName: "host.test"})
-			failed := expectFailure(t, err, test.want)
+			expectFailure(t, err, test.want)
 			if !strings.Contains(err.Error(), test.words) {
 				t.Errorf("%q does not say %q", err, test.words)
 			}
-			if failed.Received != facts.Received {
+			if failed := failureOf(t, err); failed.Received != facts.Received {
 				t.Errorf("received %d, facts %d", failed.Received, facts.Received)
 			}
 		})
@@ -285,8 +290,8 @@ func TestSilence(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		facts, _, err := Handshake(ctx, near, Options{ServerName: "host.test"})
-		failed := expectFailure(t, err, FailedTimeout)
-		if facts.Duration != 3*time.Second || failed.Received != 0 {
+		expectFailure(t, err, FailedTimeout)
+		if failed := failureOf(t, err); facts.Duration != 3*time.Second || failed.Received != 0 {
 			t.Errorf("after %v, with %d bytes", facts.Duration, failed.Received)
 		}
 	})
@@ -339,7 +344,7 @@ func TestMeter(t *testing.T) {
 	near, far := net.Pipe()
 	go func() {
 		_, _ = io.Copy(far, io.LimitReader(zeros{}, 2*MaxHandshakeBytes))
-		far.Close()
+		_ = far.Close()
 	}()
 	m := &meter{Conn: near}
 	if _, err := io.Copy(io.Discard, m); !errors.Is(err, errTooMuch) || m.received != MaxHandshakeBytes {

@@ -136,7 +136,7 @@ func readBounded(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trust store: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	data, err := io.ReadAll(io.LimitReader(file, maxRootsFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("trust store: %w", err)

@@ -49,7 +49,8 @@ func TestLoadRoots(t *testing.T) {
 	}
 	// A certificate that cannot be read is passed by where others can.
 	broken := append(pemOf(one), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})...)
-	if roots, err := LoadRoots([]string{write1(t, filepath.Join(t.TempDir(), "b.pem"), broken)}); err != nil || roots.Len() != 1 {
+	path := write1(t, filepath.Join(t.TempDir(), "b.pem"), broken)
+	if roots, err := LoadRoots([]string{path}); err != nil || roots.Len() != 1 {
 		t.Errorf("beside a broken one: %d roots, error %v", roots.Len(), err)
 	}
 }
@@ -59,18 +60,19 @@ func TestLoadRootsRefuses(t *testing.T) {
 	one := issue(t, nil, authority("One"))
 	pkcs12 := append([]byte{0x30, 0x82, 0x04, 0x00, 0x02, 0x01, 0x03}, make([]byte, 64)...)
 	huge := bytes.Repeat([]byte("x"), maxRootsFile+1)
+	broken := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})
 	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})
 	for name, test := range map[string]struct {
 		data []byte
 		want string
 	}{
-		"cacerts.jks":   {append([]byte{0xFE, 0xED, 0xFE, 0xED}, make([]byte, 99)...), "is a Java KeyStore (JKS), which is not read here: export"},
+		"cacerts.jks":   {append([]byte{0xFE, 0xED, 0xFE, 0xED}, make([]byte, 99)...), "is a Java KeyStore (JKS), which"},
 		"cacerts.jceks": {append([]byte{0xCE, 0xCE, 0xCE, 0xCE}, make([]byte, 99)...), "is a Java JCEKS key store"},
 		"cacerts":       {pkcs12, "is a PKCS #12 store, which is not read here: export"},
 		"one.der":       {one.cert.Raw, "is a DER certificate: convert it to PEM"},
 		"empty":         {nil, "no CERTIFICATE block"},
 		"key.pem":       {key, "no CERTIFICATE block"},
-		"broken.pem":    {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}), "none of its certificates can be read"},
+		"broken.pem":    {broken, "none of its certificates can be read"},
 		"huge":          {huge, "larger than 8 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,17 +31,16 @@ const (
 	Expiring                        // a certificate of the chain ends soon
 )
 
-var problemNames = [...]string{
-	NoCertificate: "no-certificate", Expired: "expired", NotYetValid: "not-yet-valid", SelfSigned: "self-signed",
-	IncompleteChain: "incomplete-chain", UnknownAuthority: "unknown-authority", ChainExpired: "chain-expired",
-	NameMismatch: "name-mismatch", Usage: "usage", WeakKey: "weak-key", WeakSignature: "weak-signature",
-	Expiring: "expiring",
-}
-
 // String is the problem's name, such as not-yet-valid.
 func (p Problem) String() string {
-	if int(p) < len(problemNames) {
-		return problemNames[p]
+	names := [...]string{
+		NoCertificate: "no-certificate", Expired: "expired", NotYetValid: "not-yet-valid", SelfSigned: "self-signed",
+		IncompleteChain: "incomplete-chain", UnknownAuthority: "unknown-authority", ChainExpired: "chain-expired",
+		NameMismatch: "name-mismatch", Usage: "usage", WeakKey: "weak-key", WeakSignature: "weak-signature",
+		Expiring: "expiring",
+	}
+	if int(p) < len(names) {
+		return names[p]
 	}
 	return "unknown"
 }

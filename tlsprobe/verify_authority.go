@@ -52,9 +52,8 @@ func (j *judgement) missesIntermediate(last *x509.Certificate) bool {
 }
 
 func calledIntermediate(name string) bool {
-	return slices.ContainsFunc([]string{"intermediate", "issuing", "subordinate", "sub ca", "subca"}, func(word string) bool {
-		return strings.Contains(name, word)
-	})
+	words := []string{"intermediate", "issuing", "subordinate", "sub ca", "subca"}
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(name, word) })
 }
 
 // related says that a trusted authority has the organisation of name.
