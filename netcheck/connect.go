@@ -54,7 +54,7 @@ func tryAll(ctx context.Context, attempts []attempt, options tlsprobe.Options, t
 		workers.Go(func() {
 			for i := range next {
 				rounds := (len(attempts) - i + parallel - 1) / parallel
-				one, cancel := context.WithTimeout(ctx, share(ctx, 1, time.Duration(rounds)))
+				one, cancel := context.WithTimeout(ctx, share(ctx, 1, rounds))
 				attempts[i].err = attempts[i].try(one, options, then)
 				cancel()
 			}
@@ -76,7 +76,7 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 	if err := a.timed(phaseTLS, func() error { return a.shakeHands(ctx, conn, options) }); err != nil {
 		return err
 	}
-	defer a.conn.Close()
+	defer func() { _ = a.conn.Close() }()
 	a.phases[len(a.phases)-1].Duration = a.facts.Duration // without the wait for an alert
 	if then == nil {
 		return nil

@@ -28,8 +28,8 @@ func setAside(host string, attempts []attempt) {
 		case other:
 			a.skipped = "not tried: this host has no route for " + family
 		case !slices.ContainsFunc(attempts, usable) && !isAddress(host) && !hasFamily(a.address.Addr()):
-			a.err = &opinion{cause: check.ConnectNoAddress, err: a.err, words: "the name has no address that this host can use: " +
-				"only " + family + " ones, and this host has none of its own"}
+			a.err = &opinion{cause: check.ConnectNoAddress, err: a.err, words: "the name has no address that this host " +
+				"can use: only " + family + " ones, and this host has none of its own"}
 		}
 	}
 }

@@ -55,7 +55,7 @@ func (a *attempt) secondOpinion(ctx context.Context, options tlsprobe.Options, f
 func (a *attempt) resetAtOnce(ctx context.Context) *opinion {
 	conn, err := dial(ctx, a.address)
 	if err == nil {
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		if err = conn.SetReadDeadline(time.Now().Add(min(idleWait, share(ctx, 1, 2)))); err == nil {
 			_, err = conn.Read(make([]byte, 1))
 		}
@@ -78,8 +78,8 @@ func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *o
 		return nil
 	}
 	a.facts = facts
-	return &opinion{cause: check.TLSHelloDropped, words: fmt.Sprintf("no answer to a large (post-quantum) ClientHello in %v, "+
-		"but an answer to a small one in %v", roughly(waited), roughly(facts.Duration))}
+	return &opinion{cause: check.TLSHelloDropped, words: fmt.Sprintf("no answer to a large (post-quantum) ClientHello "+
+		"in %v, but an answer to a small one in %v", roughly(waited), roughly(facts.Duration))}
 }
 
 // legacy offers TLS 1.0 and 1.1 alone.
@@ -99,7 +99,7 @@ func again(ctx context.Context, address netip.AddrPort, options tlsprobe.Options
 	if err != nil {
 		return tlsprobe.Facts{}, false
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	options.AwaitAlert = 0
 	facts, _, _ := tlsprobe.Handshake(ctx, conn, options) // good or bad, what was received is the answer
 	return facts, facts.Received > 0

@@ -70,8 +70,8 @@ func certificateRemedies() map[check.Cause]string {
 		check.CertIncompleteChain: "Let TARGET send the intermediate certificate after its own (the full chain).",
 		check.CertChainExpired: "Install the authority's current intermediate at TARGET, or its current root in " +
 			"trust.roots.",
-		check.CertWeakKey:       "Have the certificate of TARGET issued anew with an RSA key of 2048 bits or more, or P-256.",
+		check.CertWeakKey:       "Have the certificate of TARGET issued anew with P-256, or RSA of 2048 bits or more.",
 		check.CertWeakSignature: "Have the certificates of TARGET issued anew with SHA-256 or better.",
-		check.CertUsage:         "Have the certificate of TARGET issued anew for server authentication, by a true authority.",
+		check.CertUsage:         "Have the certificate of TARGET issued anew, for server authentication, by an authority.",
 	}
 }

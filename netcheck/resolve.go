@@ -46,10 +46,10 @@ func distinct(found []netip.Addr) []netip.Addr {
 const defaultTimeout = 10 * time.Second
 
 // share is part/whole of the time that ctx leaves.
-func share(ctx context.Context, part, whole time.Duration) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return defaultTimeout * part / whole
+func share(ctx context.Context, part, whole int) time.Duration {
+	left := defaultTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		left = max(time.Until(deadline), 0)
 	}
-	return max(time.Until(deadline), 0) * part / whole
+	return left / time.Duration(whole) * time.Duration(part)
 }
