@@ -128,6 +128,9 @@ func refusesAnonymous(code uint16, message string) bool {
 	}
 }
 
+// resultInvalidCredentials is the result code of a refused bind (RFC 4511 appendix A).
+const resultInvalidCredentials = ldap.LDAPResultInvalidCredentials
+
 // bindReason is the code that Active Directory gives for a refused bind, in its message:
 //
 //	80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 52e, v4563

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -88,7 +89,7 @@ func (s *RefusedSecrets) add(bindDN, secret string, r refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k := range s.refused {
-		if k.bindDN == bindDN {
+		if k.bindDN == sameDN(bindDN) {
 			delete(s.refused, k)
 		}
 	}
@@ -105,7 +106,7 @@ func (s *RefusedSecrets) keyOf(bindDN, secret string) refusedKey {
 	}
 	mac := hmac.New(sha256.New, s.key)
 	_, _ = io.WriteString(mac, secret) // a hash does not fail
-	return refusedKey{bindDN: bindDN, mac: [sha256.Size]byte(mac.Sum(nil))}
+	return refusedKey{bindDN: sameDN(bindDN), mac: [sha256.Size]byte(mac.Sum(nil))}
 }
 
 // turn is the token of a user's binds: whoever holds it may try the password. It is a channel and no lock so that a
@@ -116,8 +117,12 @@ func (s *RefusedSecrets) turn(bindDN string) chan struct{} {
 	if s.turns == nil {
 		s.turns = map[string]chan struct{}{}
 	}
-	if s.turns[bindDN] == nil {
-		s.turns[bindDN] = make(chan struct{}, 1)
+	key := sameDN(bindDN)
+	if s.turns[key] == nil {
+		s.turns[key] = make(chan struct{}, 1)
 	}
-	return s.turns[bindDN]
+	return s.turns[key]
 }
+
+// sameDN is one form for the spellings of a DN that differ in case only, as nearly all directories compare them.
+func sameDN(dn string) string { return strings.ToLower(dn) }
