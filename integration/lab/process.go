@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,12 +31,14 @@ func (n *Node) Start(name string, args ...string) (*Process, error) {
 	cmd := exec.Command(name, args...) //nolint:noctx // it lives until Stop
 	p := &Process{cmd: cmd, output: &tail{}, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.WaitDelay = time.Second // for children of its that hold on to the output
 	if err := n.start(p.cmd); err != nil {
 		return nil, err
 	}
 	go func() {
 		defer close(p.ended)
 		p.err = p.cmd.Wait()
+		_ = syscall.Kill(-p.Pid(), syscall.SIGKILL) // what it may have left behind in its group; mostly nothing
 	}()
 	n.mu.Lock()
 	n.processes = append(n.processes, p)
@@ -72,11 +76,18 @@ func (n *Node) Run(ctx context.Context, name string, args ...string) (Outcome, e
 // start forks from the node's thread. The program gets a process group of its own, so that Ctrl-C in a terminal reaches
 // the lab alone, which ends things in order.
 func (n *Node) start(cmd *exec.Cmd) error {
+	cmd.Env = slices.DeleteFunc(append(cmd.Environ(), "LC_ALL=C"), ofSession)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := n.held(cmd.Start); err != nil {
 		return fmt.Errorf("starting %s in %s: %w", cmd.Path, n.Name, err)
 	}
 	return nil
+}
+
+// ofSession says whether a variable belongs to the session of the person who runs the lab, and says nothing in it: from
+// where they are logged in, and which configuration is theirs.
+func ofSession(variable string) bool {
+	return strings.HasPrefix(variable, "SSH_") || strings.HasPrefix(variable, "SALLYPORT_")
 }
 
 // Signal sends a signal to the program.
