@@ -53,17 +53,17 @@ func (j *judgement) called(i int) string {
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// span is a duration as a person says it: its largest unit alone.
+// span is a duration as a person says it: its largest unit alone, rounded.
 func span(d time.Duration) string {
-	const hoursOfDay = 24
-	switch hours := int(d.Hours()); {
-	case hours >= 2*hoursOfDay:
-		return fmt.Sprintf("%d days", hours/hoursOfDay)
-	case hours >= 2:
-		return fmt.Sprintf("%d hours", hours)
+	const day = 24 * time.Hour
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d.Round(day)/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", d.Round(time.Hour)/time.Hour)
 	case d >= 2*time.Minute:
-		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+		return fmt.Sprintf("%d minutes", d.Round(time.Minute)/time.Minute)
 	default:
-		return fmt.Sprintf("%d seconds", int(d.Seconds()))
+		return fmt.Sprintf("%d seconds", d.Round(time.Second)/time.Second)
 	}
 }
