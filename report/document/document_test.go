@@ -30,7 +30,9 @@ type certificates struct {
 func results() []check.Result {
 	ms := func(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }
 	phases := func(dns, connect, tls float64) []check.Phase {
-		return []check.Phase{{Name: "dns", Duration: ms(dns)}, {Name: "connect", Duration: ms(connect)}, {Name: "tls", Duration: ms(tls)}}
+		return []check.Phase{
+			{Name: "dns", Duration: ms(dns)}, {Name: "connect", Duration: ms(connect)}, {Name: "tls", Duration: ms(tls)},
+		}
 	}
 	return []check.Result{
 		{
@@ -58,7 +60,8 @@ func results() []check.Result {
 		},
 		{
 			Check: "scim", Kind: "tls", Target: "scim.example:443", Status: check.Warn, Cause: check.CertExpiring,
-			Layer: check.LayerCertificate, Detail: "the certificate expires in 12 days", Remedy: "renew it", Time: at, Duration: ms(33),
+			Layer: check.LayerCertificate, Detail: "the certificate expires in 12 days", Remedy: "renew it",
+			Time: at, Duration: ms(33),
 		},
 		{
 			Check: "directory", Kind: "ldaps", Target: "ldaps://dc1.corp.example:636", Status: check.Skipped,
@@ -71,8 +74,8 @@ func results() []check.Result {
 		},
 		{
 			Check: "posture.least.remote", Kind: "posture", Target: "sshd", Status: check.Waived,
-			Cause: "posture.least.remote", Layer: check.LayerPosture, Detail: "root may log in; waived until 2027-03-01: break-glass",
-			Time: at, Duration: ms(7),
+			Cause: "posture.least.remote", Layer: check.LayerPosture,
+			Detail: "root may log in; waived until 2027-03-01: break-glass", Time: at, Duration: ms(7),
 		},
 	}
 }
@@ -131,7 +134,9 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for _, d := range []Document{New("1.2.3", "uds01", at, results()), Of("1.2.3", "uds01", at, items()), New("", "", at, nil)} {
+	for _, d := range []Document{
+		New("1.2.3", "uds01", at, results()), Of("1.2.3", "uds01", at, items()), New("", "", at, nil),
+	} {
 		var first, second bytes.Buffer
 		if err := JSON(&first, d); err != nil {
 			t.Fatal(err)
@@ -181,10 +186,11 @@ func TestStatusAndCounts(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
+	const advice = "this version reads 1: use the same version of both"
 	tests := []struct{ name, text, want string }{
 		{"nothing", "", "read document: unexpected end of JSON input"},
-		{"another schema", `{"schema": 2}`, "read document: it has schema 2, this version reads 1: use the same version of both"},
-		{"no document", `{}`, "read document: it has schema 0, this version reads 1: use the same version of both"},
+		{"another schema", `{"schema": 2}`, "read document: it has schema 2, " + advice},
+		{"no document", `{}`, "read document: it has schema 0, " + advice},
 		{"a status that is none", `{"schema": 1, "status": "fine"}`, `"fine" is not a status`},
 		{"a result that is none", `{"schema": 1, "results": [1]}`, "cannot unmarshal number"},
 	}

@@ -45,7 +45,7 @@ func (i Item) Cause() check.Cause {
 func (i Item) MarshalJSON() ([]byte, error) {
 	result, err := json.Marshal(i.Result)
 	if err != nil {
-		return nil, fmt.Errorf("result of %q: %w", i.Result.Check, err)
+		return nil, fmt.Errorf("result of %q: %w", i.Check, err)
 	}
 	if i.State == nil {
 		return result, nil
@@ -56,7 +56,7 @@ func (i Item) MarshalJSON() ([]byte, error) {
 	}
 	state, err := json.Marshal(believed)
 	if err != nil {
-		return nil, fmt.Errorf("state of %q: %w", i.Result.Check, err)
+		return nil, fmt.Errorf("state of %q: %w", i.Check, err)
 	}
 	open := bytes.TrimSuffix(result, []byte("}"))
 	return fmt.Appendf(open[:len(open):len(open)], `,"state":%s}`, state), nil

@@ -42,12 +42,11 @@ func TestGolden(t *testing.T) {
 
 func sample(t *testing.T, name string) document.Document {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "document", "testdata", name))
+	data, err := os.ReadFile(filepath.Join("..", "document", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	d, err := document.Read(f)
+	d, err := document.Read(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +107,8 @@ func written(t *testing.T, d document.Document) []byte {
 		}
 	}
 	for _, c := range top.all("testcase") {
-		if _, err := strconv.ParseFloat(c.attr("time"), 64); err != nil || c.attr("name") == "" || c.attr("classname") == "" {
+		_, err := strconv.ParseFloat(c.attr("time"), 64)
+		if err != nil || c.attr("name") == "" || c.attr("classname") == "" {
 			t.Errorf("testcase with attributes %v", c.Attrs)
 		}
 	}

@@ -20,12 +20,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // sample is a document of package document's golden files.
 func sample(t *testing.T, name string) document.Document {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "document", "testdata", name))
+	data, err := os.ReadFile(filepath.Join("..", "document", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	d, err := document.Read(f)
+	d, err := document.Read(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
