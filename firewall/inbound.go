@@ -57,10 +57,8 @@ func inbound() Chain {
 		// Only the reply direction is taken on trust: what came from outside is judged by the policy, packet by packet.
 		rule("answers to what this host began", number(CTDirection, 1), established, accept),
 		rule("", Match{Field: MetaL4Proto, Values: []Value{Number(1), Number(58)}}, Verdict{Kind: Goto, Chain: chainICMP}),
-		// The match between the ports keeps nft from joining their comparisons to one of four bytes, which would make
-		// what nft loads differ from what we write.
 		rule("DHCPv4 answers, broadcast and before there is an address",
-			number(UDPSport, 67), number(MetaNFProto, NFProtoIPv4), number(UDPDport, 68), accept),
+			number(MetaNFProto, NFProtoIPv4), number(UDPSport, 67), number(UDPDport, 68), accept),
 		// The question went to a multicast group, so conntrack does not know the answer (RFC 8415 section 7.2).
 		rule("DHCPv6 answers", addr(IP6Saddr, "fe80::/10"), addr(IP6Daddr, "fe80::/10"), number(UDPDport, 546), accept),
 		rule("the exceptions", Verdict{Kind: Jump, Chain: chainAllow}),

@@ -1,0 +1,118 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/firewall"
+)
+
+// ErrMismatch says that the kernel took a transaction and yet holds something else than was meant. A MismatchError
+// carries the difference.
+var ErrMismatch = errors.New("the kernel does not hold what was written")
+
+// MismatchError is what was read back after a write, where it is not what was meant.
+type MismatchError struct {
+	Drift firewall.Drift // empty where the difference is in what the vocabulary cannot say
+}
+
+// Error says what differs.
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("kernel: table inet %s: %v:\n%s", firewall.Table, ErrMismatch, e.Drift)
+}
+
+// Unwrap is ErrMismatch.
+func (e *MismatchError) Unwrap() error { return ErrMismatch }
+
+// applyTries is how often a transaction is made anew because someone changed the ruleset of the namespace, in any table,
+// between our look at it and the commit.
+const (
+	applyTries = 10
+	applyPause = 2 * time.Millisecond
+)
+
+// Apply brings the table inet sallyport to the ruleset, whatever is there: nothing, an older ruleset, a drifted one, one
+// with chains, sets and rules of others in it. It is one transaction; base chains stay as they are unless their own hook,
+// priority or type is wrong, and named counters go on counting. What was written is read back and compared; what differs
+// is written once more from nothing but the base chains, and then is a MismatchError.
+//
+// Errors: ErrNotPermitted, ErrNoNftables, ErrUnsupported, ErrNotEncodable, ErrUnsteady, ErrMismatch, or the context's.
+func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
+	code, err := encode(r)
+	if err != nil {
+		return err
+	}
+	for _, rebuild := range []bool{false, true} {
+		if err = c.write(ctx, firewall.Table, code, rebuild); err != nil {
+			return err
+		}
+		if err = c.confirm(ctx, r); !errors.Is(err, ErrMismatch) {
+			return err
+		}
+	}
+	return err
+}
+
+// confirm reads the table back: a commit without an error proves nothing.
+func (c *Conn) confirm(ctx context.Context, want firewall.Ruleset) error {
+	got, err := dumpTable(ctx, c.netns, firewall.Table)
+	if errors.Is(err, ErrNoTable) {
+		return &MismatchError{Drift: firewall.Diff(want, firewall.Ruleset{})}
+	}
+	if err != nil {
+		return err
+	}
+	if drift := firewall.Diff(want, got.Ruleset()); !drift.Empty() {
+		return &MismatchError{Drift: drift}
+	}
+	return nil
+}
+
+// write makes one transaction out of the difference to what is there, and commits it under the generation at which it
+// looked: when somebody else commits in between, it looks again.
+func (c *Conn) write(ctx context.Context, table string, code encoded, rebuild bool) error {
+	var last error
+	for try := range applyTries {
+		if err := pause(ctx, time.Duration(try)*applyPause); err != nil {
+			return fmt.Errorf("kernel: %w", err)
+		}
+		err := c.tryWrite(ctx, table, code, rebuild)
+		switch {
+		case errors.Is(err, unix.ERESTART), errors.Is(err, unix.EINTR):
+			last = err
+		case errors.Is(err, unix.ENOBUFS):
+			// The answers did not fit the socket's buffer: the commit may have gone through or not, and reading it
+			// back will tell.
+			return nil
+		case err != nil:
+			return c.explain(table, code, err)
+		default:
+			return nil
+		}
+	}
+	return fmt.Errorf("kernel: %w: gave up after %d tries: %w", ErrUnsteady, applyTries, last)
+}
+
+func (c *Conn) tryWrite(ctx context.Context, table string, code encoded, rebuild bool) error {
+	gen, err := c.nft.GetGen()
+	if err != nil {
+		return err
+	}
+	live, err := dumpTable(ctx, c.netns, table)
+	absent := errors.Is(err, ErrNoTable)
+	if err != nil && !absent {
+		return err
+	}
+	t := newTransaction(c.nft, table, live.table)
+	t.rebuild, t.absent = rebuild, absent
+	wake := t.content(code)
+	if err := c.nft.FlushWithGenID(gen.ID); err != nil || !wake {
+		return err
+	}
+	t.setDormant(code.ruleset.Dormant)
+	return c.nft.Flush()
+}

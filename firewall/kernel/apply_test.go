@@ -1,0 +1,31 @@
+package kernel
+
+import (
+	"testing"
+
+	"sallyport/firewall"
+)
+
+// TestOneTextOneDump holds that the text of a ruleset, loaded by nft, and the transaction of Apply are the same to the
+// kernel, for policies that nobody thought of.
+func TestOneTextOneDump(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run("", func(t *testing.T) {
+			rules := compile(t, randomPolicy(seed))
+			newNamespace(t)
+			c := open4Test(t)
+			if err := c.Apply(t.Context(), rules); err != nil {
+				t.Fatal(err)
+			}
+			applied := dumpHere(t)
+			runNft(t, "delete table inet sallyport\n", "-f", "-")
+			runNft(t, rules.String(), "-f", "-")
+			if loaded := dumpHere(t); !applied.Equal(loaded) {
+				t.Fatalf("seed %d: applied, and loaded by nft:\n%s", seed, differingLines(applied, loaded))
+			}
+			if drift := firewall.Diff(rules, applied.Ruleset()); !drift.Empty() {
+				t.Errorf("read back otherwise than written:\n%s", drift)
+			}
+		})
+	}
+}

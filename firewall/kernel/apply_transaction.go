@@ -1,0 +1,319 @@
+package kernel
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"sallyport/firewall"
+)
+
+// From linux/netfilter/nf_tables.h, which package unix lacks.
+const (
+	nftaChainFlags = 10
+	chainBase      = 1 // NFT_CHAIN_BASE
+	chainBinding   = 4 // NFT_CHAIN_BINDING
+)
+
+// transaction queues what brings one table from what it holds to a ruleset.
+type transaction struct {
+	nft     *nftables.Conn
+	table   *nftables.Table
+	live    rawTable
+	absent  bool // there is no table
+	rebuild bool // keep nothing but the base chains
+
+	sets map[string]*nftables.Set // of the ruleset, by name
+}
+
+func newTransaction(nft *nftables.Conn, table string, live rawTable) *transaction {
+	return &transaction{
+		nft: nft, table: &nftables.Table{Family: nftables.TableFamilyINet, Name: table}, live: live,
+		sets: make(map[string]*nftables.Set),
+	}
+}
+
+// content queues everything, in the one order that the kernel takes: rules go first, since they hold on to chains, sets,
+// counters and flowtables; maps go before the chains and counters that their elements hold on to; then everything is
+// added, what is held on to before what holds. It returns true when the flag dormant has to be set or cleared in a
+// transaction of its own: the kernel refuses to do so in one that adds or deletes a base chain (kernel 6.9,
+// nft_table_pending_update and its like), and the rules must be right before the hooks come alive.
+func (t *transaction) content(code encoded) (toggle bool) {
+	dormant := code.ruleset.Dormant
+	switch {
+	case t.absent:
+		if dormant {
+			t.table.Flags = nftables.TableFlagDormant
+		}
+		t.nft.AddTable(t.table)
+	default:
+		toggle = dormant != (t.live.flags&unix.NFT_TABLE_F_DORMANT != 0)
+		if toggle && !t.changesBaseChains(code.ruleset) {
+			t.setDormant(dormant)
+			toggle = false
+		}
+		t.nft.FlushTable(t.table)
+	}
+	t.removeSets(code)
+	t.removeChains(code.ruleset)
+	t.removeFlowtables()
+	t.addCounters(t.removeObjects(code.ruleset.Counters))
+	t.addSets(code)
+	t.addChains(code.ruleset)
+	t.addRules(code)
+	return toggle
+}
+
+// setDormant queues a change of the flag alone: owner and persist stay as they are.
+func (t *transaction) setDormant(dormant bool) {
+	flags := nftables.TableFlags(t.live.flags)
+	if dormant {
+		flags |= nftables.TableFlagDormant
+	} else {
+		flags &^= nftables.TableFlagDormant
+	}
+	t.nft.AddTable(&nftables.Table{Family: t.table.Family, Name: t.table.Name, Flags: flags})
+}
+
+// removeSets deletes sets and maps that the ruleset has not, or has of another kind, and empties the others. Anonymous
+// ones went with their rules. Dynamic sets are not emptied: what packets put there is still true.
+func (t *transaction) removeSets(code encoded) {
+	kept := make(map[string]bool)
+	for _, live := range t.live.sets {
+		if live.anonymous() {
+			continue
+		}
+		set := &nftables.Set{Table: t.table, Name: live.name}
+		i := slices.IndexFunc(code.sets, func(s encodedSet) bool { return s.set.Name == live.name })
+		switch {
+		case i < 0 || t.rebuild || !sameSet(live, code.sets[i].set):
+			t.nft.DelSet(set)
+		case live.is(unix.NFT_SET_EVAL):
+			kept[live.name] = true
+		default:
+			t.nft.FlushSet(set)
+			kept[live.name] = true
+		}
+	}
+	for _, s := range code.sets {
+		if kept[s.set.Name] {
+			t.sets[s.set.Name] = &nftables.Set{
+				Table: t.table, Name: s.set.Name, HasTimeout: s.set.HasTimeout, KeyType: s.set.KeyType,
+				Interval: s.set.Interval, Concatenation: s.set.Concatenation,
+			}
+		}
+	}
+}
+
+// sameSet says whether a live set can take the elements and the use of a wanted one.
+func sameSet(live rawSet, want *nftables.Set) bool {
+	var flags uint64
+	for _, f := range []struct {
+		set  bool
+		flag uint64
+	}{
+		{want.Interval, unix.NFT_SET_INTERVAL}, {want.HasTimeout, unix.NFT_SET_TIMEOUT},
+		{want.Dynamic, unix.NFT_SET_EVAL}, {want.Concatenation, nftSetConcat},
+	} {
+		if f.set {
+			flags |= f.flag
+		}
+	}
+	desc, err := live.attrs.nested(unix.NFTA_SET_DESC)
+	return err == nil && live.flags == flags && len(live.expressions) == 0 &&
+		live.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE) == uint64(want.KeyType.GetNFTMagic()) &&
+		live.attrs.numberOr0(unix.NFTA_SET_KEY_LEN) == uint64(want.KeyType.Bytes) &&
+		live.attrs.numberOr0(unix.NFTA_SET_TIMEOUT) == uint64(want.Timeout.Milliseconds()) &&
+		live.attrs.numberOr0(unix.NFTA_SET_GC_INTERVAL) == 0 &&
+		live.attrs.numberOr0(unix.NFTA_SET_POLICY) == unix.NFT_SET_POL_PERFORMANCE &&
+		desc.numberOr0(unix.NFTA_SET_DESC_SIZE) == uint64(want.Size)
+}
+
+// removeChains deletes chains that the ruleset has not, and those whose place is another: a chain cannot be moved.
+func (t *transaction) removeChains(r firewall.Ruleset) {
+	for _, live := range t.live.chains {
+		if live.attrs.numberOr0(nftaChainFlags)&chainBinding != 0 {
+			continue // it belonged to a rule, and went with it
+		}
+		if want, ok := chainNamed(r, live.name); !ok || !samePlace(live, want) || (t.rebuild && want.Hook == nil) {
+			t.nft.DelChain(&nftables.Chain{Table: t.table, Name: live.name})
+		}
+	}
+}
+
+func chainNamed(r firewall.Ruleset, name string) (firewall.Chain, bool) {
+	i := slices.IndexFunc(r.Chains, func(c firewall.Chain) bool { return c.Name == name })
+	if i < 0 {
+		return firewall.Chain{}, false
+	}
+	return r.Chains[i], true
+}
+
+// samePlace says whether a live chain is where the wanted one is: both regular, or both at the same hook and priority.
+// The policy may differ: it can be changed in place.
+func samePlace(live rawChain, want firewall.Chain) bool {
+	if want.Hook == nil {
+		return !live.attrs.has(unix.NFTA_CHAIN_HOOK)
+	}
+	hook, err := live.attrs.nested(unix.NFTA_CHAIN_HOOK)
+	if err != nil || len(hook) == 0 {
+		return false
+	}
+	flags := live.attrs.numberOr0(nftaChainFlags)
+	priority := uint32(hook.numberOr0(unix.NFTA_HOOK_PRIORITY))
+	return live.attrs.text(unix.NFTA_CHAIN_TYPE) == chainType(want.Hook) && flags == chainBase &&
+		hook.numberOr0(unix.NFTA_HOOK_HOOKNUM) == uint64(*hookNumber(want.Hook.Name)) && int32(priority) == want.Hook.Priority
+}
+
+// changesBaseChains says whether any base chain is added, deleted or changed.
+func (t *transaction) changesBaseChains(r firewall.Ruleset) bool {
+	for _, live := range t.live.chains {
+		want, ok := chainNamed(r, live.name)
+		if live.attrs.has(unix.NFTA_CHAIN_HOOK) && (!ok || !samePlace(live, want) || !samePolicy(live, want)) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Chains, func(c firewall.Chain) bool { return c.Hook != nil && !t.hasChain(c) })
+}
+
+func samePolicy(live rawChain, want firewall.Chain) bool {
+	return live.attrs.numberOr0(unix.NFTA_CHAIN_POLICY) == uint64(*policyNumber(want.Hook))
+}
+
+// hasChain says whether the chain is there and stays.
+func (t *transaction) hasChain(want firewall.Chain) bool {
+	return slices.ContainsFunc(t.live.chains, func(live rawChain) bool {
+		return live.name == want.Name && samePlace(live, want) && (want.Hook != nil || !t.rebuild)
+	})
+}
+
+func (t *transaction) removeFlowtables() {
+	for _, f := range t.live.flowtables {
+		t.nft.DelFlowtable(&nftables.Flowtable{Table: t.table, Name: f.text(nftaFlowtableName)})
+	}
+}
+
+// removeObjects deletes objects that the ruleset has not, and returns the counters that are still to be added: those that
+// are there keep what they have counted.
+func (t *transaction) removeObjects(counters []string) (missing []string) {
+	missing = slices.Clone(counters)
+	for _, live := range t.live.objects {
+		i := slices.Index(missing, live.name)
+		if i >= 0 && live.kind == unix.NFT_OBJECT_COUNTER {
+			missing = slices.Delete(missing, i, i+1)
+			continue
+		}
+		t.nft.DeleteObject(&nftables.NamedObj{Table: t.table, Name: live.name, Type: nftables.ObjType(live.kind)})
+	}
+	return missing
+}
+
+func (t *transaction) addCounters(names []string) {
+	for _, name := range names {
+		t.nft.AddObj(&nftables.NamedObj{Table: t.table, Name: name, Type: nftables.ObjTypeCounter, Obj: &expr.Counter{}})
+	}
+}
+
+// elementChunk is how many elements are queued at once: the library numbers them in the 16 bits of an attribute's type,
+// of which two are flags.
+const elementChunk = 8192
+
+// addSets queues the sets that are not there, and the elements of all. Their errors come back from the flush.
+func (t *transaction) addSets(code encoded) {
+	for _, s := range code.sets {
+		set := t.sets[s.set.Name]
+		if set == nil {
+			fresh := *s.set
+			set = &fresh
+			set.Table, set.KeyByteOrder = t.table, binaryutil.BigEndian
+			_ = t.nft.AddSet(set, nil)
+			t.sets[set.Name] = set
+		}
+		for chunk := range slices.Chunk(s.elements, elementChunk) {
+			_ = t.nft.SetAddElements(set, chunk)
+		}
+	}
+}
+
+func (t *transaction) addChains(r firewall.Ruleset) {
+	for _, c := range r.Chains {
+		chain := &nftables.Chain{Table: t.table, Name: c.Name}
+		if c.Hook == nil {
+			if !t.hasChain(c) {
+				t.nft.AddChain(chain)
+			}
+			continue
+		}
+		live := slices.IndexFunc(t.live.chains, func(l rawChain) bool { return l.name == c.Name })
+		if live >= 0 && t.hasChain(c) && samePolicy(t.live.chains[live], c) {
+			continue
+		}
+		priority := nftables.ChainPriority(c.Hook.Priority)
+		chain.Hooknum, chain.Priority = hookNumber(c.Hook.Name), &priority
+		chain.Type, chain.Policy = nftables.ChainType(chainType(c.Hook)), policyNumber(c.Hook)
+		t.nft.AddChain(chain)
+	}
+}
+
+func (t *transaction) addRules(code encoded) {
+	for _, rule := range code.rules {
+		for _, a := range rule.anonymous {
+			set := *a.set
+			set.Table = t.table
+			_ = t.nft.AddSet(&set, a.elements) // its error comes back from the flush
+			a.lookup.SetName, a.lookup.SetID = set.Name, set.ID
+		}
+		for _, e := range rule.exprs {
+			t.nameSet(e)
+		}
+		t.nft.AddRule(&nftables.Rule{
+			Table: t.table, Chain: &nftables.Chain{Table: t.table, Name: rule.chain},
+			Exprs: rule.exprs, UserData: bytes.Clone(rule.userdata),
+		})
+	}
+}
+
+// nameSet gives a reference to a named set the id under which this transaction adds it; 0 where it was there before.
+func (t *transaction) nameSet(e expr.Any) {
+	switch e := e.(type) {
+	case *expr.Lookup:
+		if set := t.sets[e.SetName]; set != nil {
+			e.SetID = set.ID
+		}
+	case *expr.Dynset:
+		if set := t.sets[e.SetName]; set != nil {
+			e.SetID = set.ID
+		}
+	}
+}
+
+func chainType(h *firewall.Hook) string {
+	if h.Type == "" {
+		return string(nftables.ChainTypeFilter)
+	}
+	return h.Type
+}
+
+func hookNumber(name string) *nftables.ChainHook {
+	numbers := map[string]*nftables.ChainHook{
+		"prerouting": nftables.ChainHookPrerouting, "input": nftables.ChainHookInput,
+		"forward": nftables.ChainHookForward, "output": nftables.ChainHookOutput,
+		"postrouting": nftables.ChainHookPostrouting,
+	}
+	if number, ok := numbers[name]; ok {
+		return number
+	}
+	return nftables.ChainHookRef(unix.NF_INET_NUMHOOKS) // which the kernel refuses
+}
+
+func policyNumber(h *firewall.Hook) *nftables.ChainPolicy {
+	policy := nftables.ChainPolicyAccept
+	if h.Drop {
+		policy = nftables.ChainPolicyDrop
+	}
+	return &policy
+}

@@ -1,0 +1,98 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/google/nftables"
+
+	"sallyport/firewall"
+)
+
+func keyDatatype(k firewall.KeyType) (nftables.SetDatatype, bool, error) {
+	switch k {
+	case firewall.IPv4Addr:
+		return nftables.TypeIPAddr, false, nil
+	case firewall.IPv6Addr:
+		return nftables.TypeIP6Addr, false, nil
+	case firewall.InetProto:
+		return nftables.TypeInetProto, false, nil
+	case firewall.InetService:
+		return nftables.TypeInetService, false, nil
+	case firewall.Mark:
+		return nftables.TypeMark, true, nil
+	case firewall.IfName:
+		return nftables.TypeIFName, true, nil
+	}
+	return nftables.SetDatatype{}, false, fmt.Errorf("%w: keys of type %q", ErrNotEncodable, k)
+}
+
+func encodeSet(s firewall.Set) (encodedSet, error) {
+	if len(s.Key) == 0 || s.Foreign != "" {
+		return encodedSet{}, fmt.Errorf("%w: a set without a key, or %q", ErrNotEncodable, s.Foreign)
+	}
+	types := make([]nftables.SetDatatype, len(s.Key))
+	host := make([]bool, len(s.Key))
+	for i, k := range s.Key {
+		var err error
+		if types[i], host[i], err = keyDatatype(k); err != nil {
+			return encodedSet{}, err
+		}
+	}
+	set := &nftables.Set{
+		Name: s.Name, KeyType: types[0], Interval: s.Interval, Dynamic: s.Dynamic, HasTimeout: s.Timed,
+		Timeout: s.Timeout, Size: s.Size,
+	}
+	if len(types) > 1 {
+		concat, err := nftables.ConcatSetType(types...)
+		if err != nil {
+			return encodedSet{}, err
+		}
+		set.KeyType, set.Concatenation = concat, s.Interval
+	}
+	out := encodedSet{set: set}
+	for _, e := range s.Elements {
+		elements, err := encodeElement(s, e, types, host)
+		if err != nil {
+			return encodedSet{}, err
+		}
+		out.elements = append(out.elements, elements...)
+	}
+	return out, nil
+}
+
+// encodeElement gives one element, or the two boundaries of an interval.
+func encodeElement(
+	s firewall.Set, e firewall.Element, types []nftables.SetDatatype, host []bool,
+) ([]nftables.SetElement, error) {
+	if len(e.Key) != len(types) {
+		return nil, fmt.Errorf("%w: element %s has %d parts, the key has %d", ErrNotEncodable, e, len(e.Key), len(types))
+	}
+	var key bounds
+	for i, v := range e.Key {
+		part, err := valueBounds(v, types[i].Bytes, host[i])
+		if err != nil {
+			return nil, err
+		}
+		key.first = append(key.first, part.first...)
+		key.last = append(key.last, part.last...)
+		if len(types) > 1 { // each part of a concatenation fills its last register
+			padding := make([]byte, -types[i].Bytes&3)
+			key.first, key.last = append(key.first, padding...), append(key.last, padding...)
+		}
+	}
+	switch {
+	case !s.Interval && !key.single():
+		return nil, fmt.Errorf("%w: range %s in a set that is not of intervals", ErrNotEncodable, e)
+	case !s.Interval:
+		return []nftables.SetElement{{Key: key.first, Timeout: e.Timeout}}, nil
+	case len(types) > 1:
+		return []nftables.SetElement{{Key: key.first, KeyEnd: key.last, Timeout: e.Timeout}}, nil
+	}
+	opening := nftables.SetElement{Key: key.first, Timeout: e.Timeout}
+	end, ok := after(key.last)
+	if !ok { // nothing comes after it: nft wants to be told, or lists the interval as one key
+		opening.IntervalOpen = true
+		return []nftables.SetElement{opening}, nil
+	}
+	return []nftables.SetElement{opening, {Key: end, IntervalEnd: true}}, nil
+}
