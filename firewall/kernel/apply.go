@@ -98,14 +98,14 @@ func (c *Conn) write(ctx context.Context, table string, code encoded, rebuild bo
 }
 
 func (c *Conn) tryWrite(ctx context.Context, table string, code encoded, rebuild bool) error {
-	gen, err := c.nft.GetGen()
-	if err != nil {
-		return err
-	}
+	gen, genErr := c.nft.GetGen()
 	live, err := dumpTable(ctx, c.netns, table)
 	absent := errors.Is(err, ErrNoTable)
 	if err != nil && !absent {
 		return err
+	}
+	if genErr != nil { // after the dump, which says why in types: this error has lost its number
+		return genErr
 	}
 	t := newTransaction(c.nft, table, live.table)
 	t.rebuild, t.absent = rebuild, absent

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"sallyport/firewall"
@@ -93,4 +94,29 @@ func wide(cidrs int) firewall.Policy {
 		e.From = append(e.From, p)
 	}
 	return firewall.Policy{Management: []firewall.Exception{e}}
+}
+
+// ports reads ports as an operator writes them.
+func ports(words ...string) []firewall.Ports {
+	var list []firewall.Ports
+	for _, word := range words {
+		p := firewall.Ports{Protocol: firewall.TCP}
+		number, proto, _ := strings.Cut(word, "/")
+		if proto == "udp" {
+			p.Protocol = firewall.UDP
+		}
+		if n, _ := fmt.Sscanf(number, "%d-%d", &p.First, &p.Last); n == 1 {
+			p.Last = p.First
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+func prefixes(words ...string) []netip.Prefix {
+	list := make([]netip.Prefix, len(words))
+	for i, word := range words {
+		list[i] = netip.MustParsePrefix(word)
+	}
+	return list
 }
