@@ -27,7 +27,7 @@ func newFamilies() families {
 
 		success: checkDesc("probe_success",
 			"Whether the last run held: 1 for ok and warn, 0 for fail and unknown; absent when skipped or waived."),
-		duration:  checkDesc("probe_duration_seconds", "How long the last run took."),
+		duration: checkDesc("probe_duration_seconds", "How long the last run took."),
 		dnsLookup: checkDesc("probe_dns_lookup_time_seconds",
 			"How long the last run took to resolve names, at the slowest."),
 		tlsVersion: checkDesc("probe_tls_version_info",

@@ -167,7 +167,8 @@ func TestOneStatusForEachCheck(t *testing.T) {
 	} {
 		r.Status, r.Cause = tt.status, tt.cause
 		m.Result(r)
-		if diff := cmp.Diff([]string{"sallyport_check_status" + tt.want}, lines(t, m, "sallyport_check_status")); diff != "" {
+		want := []string{"sallyport_check_status" + tt.want}
+		if diff := cmp.Diff(want, lines(t, m, "sallyport_check_status")); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	}

@@ -140,7 +140,8 @@ func TestServeLargeHeader(t *testing.T) {
 func TestServeCannotListen(t *testing.T) {
 	taken := listen(t)
 	for _, address := range []string{taken.Addr().String(), "nonsense", "192.0.2.1:9636"} {
-		if err := New("").Serve(t.Context(), address); err == nil || !strings.HasPrefix(err.Error(), "listen for metrics: ") {
+		err := New("").Serve(t.Context(), address)
+		if err == nil || !strings.HasPrefix(err.Error(), "listen for metrics: ") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
