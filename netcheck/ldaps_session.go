@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -53,7 +53,10 @@ func openLDAP(ctx context.Context, a *attempt, entries int, anonymous bool) *lda
 	wire := &ldapWire{Conn: a.conn, budget: min(baseBudget+int64(entries)*entryBudget, maxBudget)}
 	s := &ldapSession{conn: ldap.NewConn(wire, true), wire: wire, facts: a.facts, anonymous: anonymous}
 	s.conn.SetTimeout(share(ctx, 1, 1) + libraryGrace)
-	s.stop = context.AfterFunc(ctx, func() { _ = a.conn.Close() })
+	s.stop = context.AfterFunc(ctx, func() {
+		wire.note(0, os.ErrDeadlineExceeded) // before the peer's answer to our farewell looks as if it had hung up
+		_ = a.conn.Close()
+	})
 	s.conn.Start()
 	return s
 }
@@ -176,7 +179,7 @@ func (s *ldapSession) broken(ctx context.Context, operation string, before int64
 		return explained
 	}
 	e := &LDAPError{Operation: operation, Code: -1, Err: errors.Join(err, wireErr)}
-	ours := errors.Is(wireErr, net.ErrClosed) || isTimeout(wireErr) || (wireErr == nil && ctx.Err() != nil)
+	ours := isTimeout(wireErr) || (wireErr == nil && share(ctx, 1, 1) == 0)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		e.Detail, e.Err = "the run was given up before it ended", ctx.Err()
