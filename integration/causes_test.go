@@ -94,7 +94,7 @@ func TestCausesOfConnecting(t *testing.T) {
 	}
 	w.says(lab.CheckCloud, "fail", "connect.refused")
 	need(t, "nft")
-	silent := "add table inet x; add chain inet x in { type filter hook input priority 0; }; add rule inet x in tcp dport 443 drop"
+	silent := "table inet x { chain in { type filter hook input priority 0; tcp dport 443 drop; }; }"
 	if got, err := w.Cloud.Run(within(t, 5*time.Second), "nft", silent); err != nil || got.Code != 0 {
 		t.Fatal(got, err)
 	}

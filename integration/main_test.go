@@ -86,7 +86,7 @@ func newWorld(t *testing.T, settings lab.Settings) world {
 	t.Parallel()
 	need(t, "unbound", "nginx", "slapd", "slapadd")
 	bin := binary(t, "sallyport")
-	dir, err := os.MkdirTemp("", "sp-")
+	dir, err := os.MkdirTemp("", "sp-") //nolint:usetesting // t.TempDir has names too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func newWorld(t *testing.T, settings lab.Settings) world {
 // services starts what listens on the host.
 func (w world) services() {
 	w.t.Helper()
-	services, err := lab.StartServices(w.Host)
+	services, err := lab.StartServices(w.t.Context(), w.Host)
 	if err != nil {
 		w.t.Fatal(err)
 	}

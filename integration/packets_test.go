@@ -81,7 +81,8 @@ func TestOnlyWhatIsAllowedGetsIn(t *testing.T) {
 			both("admin tcp22"),
 		},
 		"overlapping sources": {
-			lab.Settings{Allow: `[{name: web, ports: [8080/tcp], from: [10.77.0.0/24, 10.77.0.64/26, "fd77::/64", "fd77::66"]}]`},
+			lab.Settings{Allow: `[{name: web, ports: [8080/tcp],
+      from: [10.77.0.0/24, 10.77.0.64/26, "fd77::/64", "fd77::66/128"]}]`},
 			both("admin tcp22", "admin tcp8080", "stranger tcp8080"),
 		},
 	} {
@@ -136,13 +137,13 @@ func TestRepliesAndNeighbours(t *testing.T) {
 func TestDHCPAnswersComeIn(t *testing.T) {
 	w := newWorld(t, lab.Settings{})
 	w.must(0, "apply", "--now")
-	client, err := w.Host.ListenPacket(68)
+	client, err := w.Host.ListenPacket(t.Context(), 68)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
 	for port, want := range map[uint16]error{67: nil, 1067: os.ErrDeadlineExceeded} {
-		server, err := w.Stranger.ListenPacket(port)
+		server, err := w.Stranger.ListenPacket(t.Context(), port)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +165,7 @@ func TestDHCPAnswersComeIn(t *testing.T) {
 // the exception cuts it off.
 func TestRemovedSourceIsCutOff(t *testing.T) {
 	w := newWorld(t, lab.Settings{})
-	listener, err := w.Host.Listen(lab.SSHPort)
+	listener, err := w.Host.Listen(t.Context(), lab.SSHPort)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func setScene(ctx context.Context, opts options, folder string, p *page) (*scene
 		return nil, fmt.Errorf("building the lab: %w", err)
 	}
 	s := &scene{page: p, lab: l}
-	if s.services, err = lab.StartServices(l.Host); err != nil {
+	if s.services, err = lab.StartServices(ctx, l.Host); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	if s.sallyport, err = l.NewSallyport(opts.sallyport, lab.Settings{}); err != nil {

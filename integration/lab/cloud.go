@@ -25,8 +25,8 @@ func newEmbeddedCloud(n *Node) *embeddedCloud { return &embeddedCloud{node: n} }
 
 func (c *embeddedCloud) Program() string { return "embedded" }
 
-func (c *embeddedCloud) Start(context.Context) error {
-	listener, err := c.node.Listen(443)
+func (c *embeddedCloud) Start(ctx context.Context) error {
+	listener, err := c.node.Listen(ctx, 443)
 	if err != nil {
 		return fmt.Errorf("cloud: %w", err)
 	}

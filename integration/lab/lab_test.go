@@ -194,7 +194,7 @@ func TestEverybodyReachesEverybodyWithoutSallyport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	services, err := lab.StartServices(l.Host)
+	services, err := lab.StartServices(limit(t), l.Host)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,18 +167,18 @@ func (n *Node) Dial(ctx context.Context, network, address string) (conn net.Conn
 }
 
 // Listen listens for TCP on a port of the node, on every address.
-func (n *Node) Listen(port uint16) (listener net.Listener, err error) {
+func (n *Node) Listen(ctx context.Context, port uint16) (listener net.Listener, err error) {
 	err = n.Inside(func() error {
-		listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", fmt.Sprintf(":%d", port))
+		listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf(":%d", port))
 		return err
 	})
 	return listener, err
 }
 
 // ListenPacket listens for UDP on a port of the node, on every address.
-func (n *Node) ListenPacket(port uint16) (conn net.PacketConn, err error) {
+func (n *Node) ListenPacket(ctx context.Context, port uint16) (conn net.PacketConn, err error) {
 	err = n.Inside(func() error {
-		conn, err = (&net.ListenConfig{}).ListenPacket(context.Background(), "udp", fmt.Sprintf(":%d", port))
+		conn, err = (&net.ListenConfig{}).ListenPacket(ctx, "udp", fmt.Sprintf(":%d", port))
 		return err
 	})
 	return conn, err

@@ -28,12 +28,12 @@ func newEmbeddedResolver(n *Node) *embeddedResolver {
 
 func (r *embeddedResolver) Program() string { return "embedded" }
 
-func (r *embeddedResolver) Start(context.Context) error {
-	conn, err := r.node.ListenPacket(53)
+func (r *embeddedResolver) Start(ctx context.Context) error {
+	conn, err := r.node.ListenPacket(ctx, 53)
 	if err != nil {
 		return fmt.Errorf("resolver: %w", err)
 	}
-	listener, err := r.node.Listen(53)
+	listener, err := r.node.Listen(ctx, 53)
 	if err != nil {
 		return errors.Join(fmt.Errorf("resolver: %w", err), conn.Close())
 	}

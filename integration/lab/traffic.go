@@ -46,17 +46,17 @@ const (
 const Banner = "SSH-2.0-lab\r\n"
 
 // StartServices starts the services on the node. Close them before the lab.
-func StartServices(n *Node) (*Services, error) {
+func StartServices(ctx context.Context, n *Node) (*Services, error) {
 	s := &Services{}
 	for port, greeting := range map[uint16]string{SSHPort: Banner, ForgottenPort: "forgotten\r\n"} {
-		listener, err := n.Listen(port)
+		listener, err := n.Listen(ctx, port)
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 		s.listeners = append(s.listeners, listener)
 		s.ended.Go(func() { greet(listener, greeting) })
 	}
-	conn, err := n.ListenPacket(AgentPort)
+	conn, err := n.ListenPacket(ctx, AgentPort)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
