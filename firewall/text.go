@@ -38,7 +38,7 @@ func (r Ruleset) Script() string {
 	t := textWriter{out: bufio.NewWriter(&b)}
 	t.line("table inet %s {", Table)
 	for _, s := range r.Sets {
-		t.line("\tset %s { %s }", s.Name, strings.Join(setSpec(s), "; "))
+		t.line("\tset %s { %s; }", s.Name, strings.Join(setSpec(s), "; "))
 	}
 	t.line("}")
 	t.line("flush table inet %s", Table)

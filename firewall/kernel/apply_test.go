@@ -29,3 +29,22 @@ func TestOneTextOneDump(t *testing.T) {
 		})
 	}
 }
+
+// TestScriptReplaces holds that the script of a ruleset, loaded by nft over a drifted table, leaves what the ruleset says.
+func TestScriptReplaces(t *testing.T) {
+	newNamespace(t)
+	rules := compile(t, hostPolicy())
+	want := fresh(t, rules)
+	script := rules.Script()
+	for _, drift := range []string{
+		"", // onto nothing
+		"flush table inet sallyport", "insert rule inet sallyport inbound accept",
+		"add element inet sallyport in_ssh-admins_4 { 192.0.2.0/24 }",
+	} {
+		runNft(t, drift+"\n", "-f", "-")
+		runNft(t, script, "-f", "-")
+		if got := dumpHere(t); !got.Equal(want) {
+			t.Fatalf("after %q: loaded, and applied:\n%s", drift, differingLines(got, want))
+		}
+	}
+}
