@@ -66,10 +66,13 @@ func (d Dump) String() string {
 // which no compiled ruleset has.
 func (d Dump) Ruleset() firewall.Ruleset { return readTable(d.table) }
 
-// awake is the dump without the flag dormant: what a dormant rehearsal is compared by.
-func (d Dump) awake() (Dump, error) {
+// withDormant is the dump with the flag dormant set or cleared.
+func (d Dump) withDormant(dormant bool) (Dump, error) {
 	table := d.table
 	table.flags &^= unix.NFT_TABLE_F_DORMANT
+	if dormant {
+		table.flags |= unix.NFT_TABLE_F_DORMANT
+	}
 	return dumpOf(table)
 }
 

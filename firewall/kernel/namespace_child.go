@@ -1,0 +1,178 @@
+package kernel
+
+import (
+	"bytes"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/firewall"
+)
+
+const (
+	// rehearsalName is the name by which the program calls itself to rehearse.
+	rehearsalName = "sallyport-rehearsal"
+	// childLimit is for the whole of a rehearsal in a child; the child has no other clock.
+	childLimit = 30 * time.Second
+	// childStderr is how much of what a child complains of is kept, in bytes.
+	childStderr = 4096
+)
+
+// RehearseMain turns the process into a rehearsal if Golden started it as one, and does not return then. A program that
+// wants rehearsals without CAP_SYS_ADMIN calls it first thing in main; a test binary, in TestMain. In any other process it
+// does nothing.
+//
+// The child runs in a user and a network namespace of its own: it is root there and nobody elsewhere. It takes one ruleset
+// from its standard input and gives one raw dump to its standard output.
+func RehearseMain() {
+	if len(os.Args) == 0 || os.Args[0] != rehearsalName {
+		return
+	}
+	err := rehearse(os.Stdin, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(childExit(err))
+}
+
+// childFailed is the exit code of a child that could rehearse, and whose rehearsal failed. Every other one says that the
+// child could not: that of a program without RehearseMain, or of a kernel that makes user namespaces but gives them no
+// rights (kernel.apparmor_restrict_unprivileged_userns).
+const childFailed = 4
+
+func childExit(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrNoNamespace), errors.Is(err, ErrNotPermitted):
+		return 1
+	default:
+		return childFailed
+	}
+}
+
+// request is what a child is told.
+type request struct {
+	Namespace string // the parent's network namespace: the child refuses to write to that one
+	Ruleset   firewall.Ruleset
+}
+
+// rehearse is the child.
+func rehearse(in io.Reader, out io.Writer) error {
+	registerWire()
+	var r request
+	if err := gob.NewDecoder(io.LimitReader(in, dumpBytes)).Decode(&r); err != nil {
+		return fmt.Errorf("rehearsal: read the ruleset: %w", err)
+	}
+	here, err := networkNamespace()
+	if err != nil {
+		return fmt.Errorf("rehearsal: %w", err)
+	}
+	if here == r.Namespace || r.Namespace == "" {
+		return fmt.Errorf("rehearsal: nothing was written: %w: the child is in its parent's", ErrNoNamespace)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), childLimit)
+	defer cancel()
+	s, err := applyAndRead(ctx, fromWire(r.Ruleset))
+	if err != nil {
+		return err
+	}
+	return gob.NewEncoder(out).Encode(s)
+}
+
+// networkNamespace names the network namespace of the calling thread.
+func networkNamespace() (string, error) {
+	// Not /proc/self, which is the main thread's.
+	name, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		return "", fmt.Errorf("kernel: %w", err)
+	}
+	return name, nil
+}
+
+// goldenChild has a child apply the ruleset, and returns what it read back.
+func goldenChild(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, childLimit)
+	defer cancel()
+	stdin, err := childRequest(r)
+	if err != nil {
+		return snapshot{}, err
+	}
+	cmd := childCommand(ctx, os.Geteuid(), os.Getegid())
+	stdout, stderr := &limitedBuffer{limit: dumpBytes}, &limitedBuffer{limit: childStderr}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+	if err := cmd.Start(); err != nil {
+		return snapshot{}, fmt.Errorf("kernel: %w: start a child in a user namespace: %w", ErrNoNamespace, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return snapshot{}, fmt.Errorf("kernel: rehearsal: %w", context.Cause(ctx))
+		}
+		said := strconv.QuoteToASCII(stderr.buffer.String())
+		if cmd.ProcessState.ExitCode() == childFailed {
+			return snapshot{}, fmt.Errorf("kernel: rehearsal in a child: %s", said)
+		}
+		return snapshot{}, fmt.Errorf("kernel: %w: the child: %w: %s", ErrNoNamespace, err, said)
+	}
+	var s snapshot
+	if err := gob.NewDecoder(&stdout.buffer).Decode(&s); err != nil {
+		return snapshot{}, fmt.Errorf("kernel: %w: the child's answer (does main call RehearseMain?): %w", ErrNoNamespace, err)
+	}
+	return s, nil
+}
+
+func childRequest(r firewall.Ruleset) (*bytes.Buffer, error) {
+	registerWire()
+	here, err := networkNamespace()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoNamespace, err)
+	}
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(request{Namespace: here, Ruleset: toWire(r)}); err != nil {
+		return nil, fmt.Errorf("kernel: rehearsal: %w", err)
+	}
+	return &b, nil
+}
+
+// childCommand is this program itself, as root of a user namespace in which nobody else is anybody. Mapping one's own id is
+// the one mapping that needs no privilege (user_namespaces(7)).
+func childCommand(ctx context.Context, uid, gid int) *exec.Cmd {
+	// By the link, not by the path: it leads to this very binary, also when an upgrade has put another one in its place.
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	// A test binary whose TestMain does not call RehearseMain would run its tests, this one too, without an end.
+	cmd.Args = []string{rehearsalName, "-test.run=^$"}
+	cmd.Env = []string{} // nil would be ours
+	cmd.WaitDelay = time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}},
+		Pdeathsig:   unix.SIGKILL,
+	}
+	return cmd
+}
+
+// limitedBuffer keeps so many bytes and refuses the rest, which ends the copying from the child.
+type limitedBuffer struct {
+	buffer bytes.Buffer // not embedded: io.Copy would take its ReadFrom, which has no limit
+	limit  int
+}
+
+var errTooMuch = errors.New("the child says too much")
+
+// Write keeps the bytes if there is room for all of them.
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	if b.buffer.Len()+len(p) > b.limit {
+		return 0, errTooMuch
+	}
+	return b.buffer.Write(p)
+}

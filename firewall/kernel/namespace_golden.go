@@ -1,0 +1,91 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables"
+
+	"sallyport/firewall"
+)
+
+// Golden is the rehearsal: what the kernel holds when exactly this ruleset is applied, as a dump to compare the live one
+// with. The same transaction is applied in a network namespace that is made for it and thrown away; the caller's own is
+// not touched, not even for a moment. Where the process may not make one (a guard has CAP_NET_ADMIN, not CAP_SYS_ADMIN),
+// a child in a user namespace of its own makes it, if the program calls RehearseMain. The errors are ErrNoNamespace where
+// neither can be done, and those of Apply and Dump.
+func Golden(ctx context.Context, r firewall.Ruleset) (Dump, error) {
+	var d Dump
+	err := InNamespace(ctx, func(ctx context.Context) error {
+		s, err := applyAndRead(ctx, r)
+		if err == nil {
+			d, err = newDump(s)
+		}
+		return err
+	})
+	if !errors.Is(err, ErrNoNamespace) {
+		return d, err
+	}
+	s, childErr := goldenChild(ctx, r)
+	if childErr != nil {
+		return Dump{}, errors.Join(err, childErr)
+	}
+	return newDump(s)
+}
+
+// applyAndRead applies a ruleset in the namespace of the calling thread, which must be a throw-away one.
+func applyAndRead(ctx context.Context, r firewall.Ruleset) (s snapshot, err error) {
+	c, err := Open()
+	if err != nil {
+		return snapshot{}, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if err := c.Apply(ctx, r); err != nil {
+		return snapshot{}, fmt.Errorf("rehearsal: %w", err)
+	}
+	return takeSnapshot(ctx, 0, firewall.Table)
+}
+
+// rehearsalTable is the table of a rehearsal where no namespace can be made.
+const rehearsalTable = firewall.Table + "-rehearsal"
+
+// Golden is the function of that name, and where no namespace can be made a rehearsal in the namespace of the connection:
+// in a table of another name, dormant, so that its hooks are never registered and it judges no packet. That table is
+// deleted before Golden returns; one that a kill has left behind is overwritten by the next. Who must not write at all
+// takes the function.
+func (c *Conn) Golden(ctx context.Context, r firewall.Ruleset) (Dump, error) {
+	d, err := Golden(ctx, r)
+	if !errors.Is(err, ErrNoNamespace) {
+		return d, err
+	}
+	return c.dormantGolden(ctx, r)
+}
+
+func (c *Conn) dormantGolden(ctx context.Context, r firewall.Ruleset) (d Dump, err error) {
+	dormant := r
+	dormant.Dormant = true
+	code, err := encode(dormant)
+	if err != nil {
+		return Dump{}, err
+	}
+	defer func() { err = errors.Join(err, c.removeRehearsal()) }()
+	if err := c.write(ctx, rehearsalTable, code, true); err != nil {
+		return Dump{}, fmt.Errorf("dormant rehearsal: %w", err)
+	}
+	if d, err = dumpTable(ctx, c.netns, rehearsalTable); err != nil {
+		return Dump{}, fmt.Errorf("dormant rehearsal: %w", err)
+	}
+	return d.withDormant(r.Dormant)
+}
+
+// removeRehearsal deletes the rehearsal's table, whether it is there or not: it is added first.
+func (c *Conn) removeRehearsal() error {
+	table := &nftables.Table{Family: nftables.TableFamilyINet, Name: rehearsalTable, Flags: nftables.TableFlagDormant}
+	c.nft.AddTable(table)
+	c.nft.DelTable(table)
+	if err := c.nft.Flush(); err != nil {
+		return fmt.Errorf("kernel: delete table inet %s: %w", rehearsalTable, reason(err))
+	}
+	return nil
+}
