@@ -87,12 +87,61 @@ func TestStaleness(t *testing.T) {
 		if got := fmt.Sprint(w.moves()); got != want {
 			t.Errorf("transitions %s, want %s", got, want)
 		}
+		if got := w.transitions[1].Result.Time.Sub(start); got != 55*time.Second {
+			t.Errorf("believed after %s, want at once, at 55s", got)
+		}
 		r := w.of("ruleset")[1]
 		if want := "no word from the guard since " + start.Add(25*time.Second).UTC().Format(time.RFC3339); r.Detail != want {
 			t.Errorf("detail %q, want %q", r.Detail, want)
 		}
 		if r.Layer != check.LayerFirewall {
 			t.Errorf("layer %q", r.Layer)
+		}
+	})
+}
+
+// TestObserveReleases: what was skipped because of an external check runs as soon as there is good word of it.
+func TestObserveReleases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		w := &witness{}
+		ruleset := guarded(time.Hour)
+		ruleset.FailAfter = 1
+		m := mustNew(t, []check.Check{ruleset, every(10*time.Minute, "tls", well, "ruleset")}, lockstep, w)
+		if err := m.Observe(check.Result{Check: "ruleset", Status: check.Fail, Cause: check.FirewallMissing}); err != nil {
+			t.Error(err)
+		}
+		stop := begin(t, m)
+		time.Sleep(time.Minute)
+		if err := m.Observe(check.Result{Check: "ruleset", Status: check.OK}); err != nil {
+			t.Error(err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got, want := fmt.Sprint(since(start, w.of("tls"))), "[0s 1m0s]"; got != want {
+			t.Errorf("tls at %s, want %s", got, want)
+		}
+	})
+}
+
+// TestObserveKeepsOthersOnTime: word of one check does not hide that another is due.
+func TestObserveKeepsOthersOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		w := &witness{}
+		m := mustNew(t, []check.Check{guarded(10 * time.Second), every(40*time.Second, "a", well)}, lockstep, w)
+		stop := begin(t, m)
+		time.Sleep(25 * time.Second)
+		if err := m.Observe(check.Result{Check: "ruleset", Status: check.OK}); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(20 * time.Second)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got, want := fmt.Sprint(since(start, w.of("a"))), "[0s 40s]"; got != want {
+			t.Errorf("a ran at %s, want %s", got, want)
 		}
 	})
 }

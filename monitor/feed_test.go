@@ -93,6 +93,27 @@ func TestSinkGetsWhatIsQueued(t *testing.T) {
 	})
 }
 
+// TestSinkThatIsSlowAtTheEnd: what is queued behind a result that takes a while still arrives, within the grace.
+func TestSinkThatIsSlowAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := &stubborn{release: make(chan struct{})}
+		m := mustNew(t, []check.Check{guarded(time.Hour)}, lockstep, stuck)
+		stop := begin(t, m)
+		for range 20 {
+			if err := m.Observe(check.Result{Check: "ruleset", Status: check.OK}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.AfterFunc(200*time.Millisecond, func() { close(stuck.release) })
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got := len(stuck.results); got != 20 {
+			t.Errorf("%d of 20 results arrived", got)
+		}
+	})
+}
+
 type order struct{ told []string }
 
 func (o *order) Result(r check.Result) { o.told = append(o.told, "result "+r.Detail) }

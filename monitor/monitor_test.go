@@ -255,20 +255,25 @@ func within(t *testing.T, what string, got, low, high time.Duration) {
 	}
 }
 
-// TestConfirmationsStopAtABlip: one bad result is confirmed once; a good one ends it.
+// TestConfirmationsStopAtABlip: one bad result is confirmed once; a good one ends it, and the next blip is confirmed as
+// soon as the first one was.
 func TestConfirmationsStopAtABlip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var n atomic.Int32
+		start := time.Now()
 		c := every(10*time.Second, "a", func(ctx context.Context) check.Result {
-			if n.Add(1) == 2 {
+			if since := time.Since(start); since > time.Second && since%(10*time.Second) == 0 {
 				return broken(ctx)
 			}
 			return well(ctx)
 		})
 		c.FailAfter = 2
-		w, _ := watch(t, 35*time.Second, lockstep, c)
-		if got := len(w.of("a")); got != 5 {
-			t.Errorf("%d runs, want four ticks and one confirmation", got)
+		w, _ := watch(t, 55*time.Second, lockstep, c)
+		times := since(start, w.of("a"))
+		if len(times) != 11 {
+			t.Fatalf("ran at %v, want six ticks and five confirmations", times)
+		}
+		for i := 2; i < len(times); i += 2 {
+			within(t, "confirmation", times[i]-times[i-1], 800*time.Millisecond, 1200*time.Millisecond)
 		}
 		if got := w.moves(); len(got) != 1 {
 			t.Errorf("transitions %v, want only the first", got)
@@ -319,6 +324,29 @@ func TestDependentsAreSkipped(t *testing.T) {
 			if r.Status != check.Skipped || r.Detail != "not run: it depends on dns, which fails" {
 				t.Errorf("%s: got %+v, want it skipped because of dns", name, r)
 			}
+		}
+	})
+}
+
+// TestUnbelievedFailureBlocks: what depends on a check is skipped from the first bad result on, and until the state is
+// good again.
+func TestUnbelievedFailureBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		dns := every(10*time.Second, "dns", func(ctx context.Context) check.Result {
+			if at := time.Since(start); at > 5*time.Second && at < 25*time.Second {
+				return broken(ctx)
+			}
+			return well(ctx)
+		})
+		dns.FailAfter, dns.RecoverAfter = 2, 2
+		w, _ := watch(t, 55*time.Second, lockstep, dns, every(10*time.Second, "tls", well, "dns"))
+		var got []string
+		for _, r := range w.of("tls") {
+			got = append(got, r.Status.String())
+		}
+		if want := "ok skipped skipped skipped ok ok"; strings.Join(got, " ") != want {
+			t.Errorf("tls: %s, want %s: dns is bad at 10 s and 20 s, and good for the second time at 40 s", got, want)
 		}
 	})
 }
@@ -458,6 +486,28 @@ func TestPanicInACheck(t *testing.T) {
 	})
 }
 
+// TestNoOverlap: a run that goes on beyond the next ticks, within the grace, is not joined by another one.
+func TestNoOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var busy atomic.Bool
+		w, stats := watch(t, 580*time.Millisecond, lockstep, every(100*time.Millisecond, "a", func(ctx context.Context) check.Result {
+			if busy.Swap(true) {
+				t.Error("two runs at once")
+			}
+			time.Sleep(250 * time.Millisecond)
+			busy.Store(false)
+			return well(ctx)
+		}))
+		if got, want := fmt.Sprint(since(start, w.of("a"))), "[0s 300ms]"; got != want {
+			t.Errorf("ran at %s, want %s", got, want)
+		}
+		if stats.Missed != 4 {
+			t.Errorf("%d ticks missed, want those at 100, 200, 400 and 500 ms", stats.Missed)
+		}
+	})
+}
+
 // TestHungCheck: a check that ignores its deadline is reported at each tick, costs no worker, and is never run twice.
 func TestHungCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -472,7 +522,9 @@ func TestHungCheck(t *testing.T) {
 		opts := lockstep
 		opts.Workers = 1
 		w := &witness{}
-		m := mustNew(t, []check.Check{every(10*time.Second, "deaf", deaf), every(10*time.Second, "b", well)}, opts, w)
+		never := every(10*time.Second, "deaf", deaf)
+		never.FailAfter = 2
+		m := mustNew(t, []check.Check{never, every(10*time.Second, "b", well)}, opts, w)
 		stop := begin(t, m)
 		time.Sleep(35 * time.Second)
 		if n, other := len(w.of("deaf")), len(w.of("b")); begun.Load() != 1 || n != 4 || other != 4 {

@@ -153,3 +153,61 @@ func TestReloadOfNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestReloadForgetsWhatWaits: a check that is gone before its turn came is not run.
+func TestReloadForgetsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hog := every(time.Hour, "hog", func(ctx context.Context) check.Result {
+			time.Sleep(10 * time.Second)
+			return well(ctx)
+		})
+		gone := func(ctx context.Context) check.Result { t.Error("it ran"); return well(ctx) }
+		opts := lockstep
+		opts.Workers = 1
+		m := mustNew(t, []check.Check{hog, every(time.Hour, "gone", gone)}, opts)
+		stop := begin(t, m)
+		time.Sleep(time.Second)
+		if err := m.Reload([]check.Check{hog}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestReloadOfAnExternalInterval: the wait for word is counted anew from when there was word last.
+func TestReloadOfAnExternalInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		w := &witness{}
+		m := mustNew(t, []check.Check{guarded(time.Hour)}, lockstep, w)
+		stop := begin(t, m)
+		time.Sleep(5 * time.Second)
+		if err := m.Reload([]check.Check{guarded(10 * time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got, want := fmt.Sprint(since(start, w.of("ruleset"))), "[30s]"; got != want {
+			t.Errorf("no word recorded at %s, want %s", got, want)
+		}
+	})
+}
+
+func TestCoalesceIsBounded(t *testing.T) {
+	checks := []check.Check{every(time.Second, "a", well), every(100*time.Millisecond, "b", well)}
+	for wanted, want := range map[time.Duration]time.Duration{
+		0: 0, time.Millisecond: time.Millisecond, 20 * time.Millisecond: 5 * time.Millisecond,
+	} {
+		if got := coalesce(wanted, checks); got != want {
+			t.Errorf("a window of %s with a shortest interval of 100 ms is %s, want %s", wanted, got, want)
+		}
+	}
+	if got := coalesce(time.Second, nil); got != time.Second {
+		t.Errorf("without checks: %s, want 1s", got)
+	}
+}

@@ -149,9 +149,7 @@ func (m *Monitor) confirm(e *entry, now time.Time) {
 	at := now.Add(e.retry.next())
 	m.pull(e, at)
 	for _, u := range e.upstream {
-		if u.state.Last.Time.Before(e.state.Last.Time) {
-			m.pull(u, at)
-		}
+		m.pull(u, at)
 	}
 }
 
