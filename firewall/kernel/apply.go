@@ -22,7 +22,11 @@ type MismatchError struct {
 
 // Error says what differs.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("kernel: table inet %s: %v:\n%s", firewall.Table, ErrMismatch, e.Drift)
+	what := e.Drift.String()
+	if e.Drift.Empty() {
+		what = "the rules read alike, their instructions differ"
+	}
+	return fmt.Sprintf("kernel: table inet %s: %v:\n%s", firewall.Table, ErrMismatch, what)
 }
 
 // Unwrap is ErrMismatch.
@@ -57,19 +61,54 @@ func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
 	return err
 }
 
+// ApplyRehearsed is Apply with the rehearsal around it: what the ruleset gives in a throw-away namespace is what the host
+// must hold afterwards, instruction by instruction. It returns that golden dump, for later looks to be compared with. A
+// ruleset that cannot be rehearsed is not applied.
+func (c *Conn) ApplyRehearsed(ctx context.Context, r firewall.Ruleset) (Dump, error) {
+	golden, err := c.Golden(ctx, r)
+	if err != nil {
+		return Dump{}, err
+	}
+	if err := c.Apply(ctx, r); err != nil {
+		return Dump{}, err
+	}
+	got, err := dumpTable(ctx, c.netns, firewall.Table)
+	if err != nil {
+		return Dump{}, err
+	}
+	if !got.Equal(golden) {
+		return Dump{}, &MismatchError{Drift: firewall.Diff(golden.Ruleset(), got.Ruleset())}
+	}
+	return golden, nil
+}
+
 // confirm reads the table back: a commit without an error proves nothing.
 func (c *Conn) confirm(ctx context.Context, want firewall.Ruleset) error {
-	got, err := dumpTable(ctx, c.netns, firewall.Table)
-	if errors.Is(err, ErrNoTable) {
-		return &MismatchError{Drift: firewall.Diff(want, firewall.Ruleset{})}
-	}
-	if err != nil {
+	live, err := c.look(ctx, firewall.Table)
+	got := firewall.Ruleset{}
+	switch {
+	case err == nil:
+		got = readTable(live)
+	case !errors.Is(err, ErrNoTable):
 		return err
 	}
-	if drift := firewall.Diff(want, got.Ruleset()); !drift.Empty() {
+	if drift := firewall.Diff(want, got); !drift.Empty() {
 		return &MismatchError{Drift: drift}
 	}
 	return nil
+}
+
+// look reads a table without bringing it to its normal form.
+func (c *Conn) look(ctx context.Context, table string) (rawTable, error) {
+	s, err := takeSnapshot(ctx, c.netns, table)
+	if err != nil {
+		return rawTable{}, err
+	}
+	live, err := decodeTable(s)
+	if err != nil {
+		return rawTable{}, fmt.Errorf("kernel: cannot read the dump of table inet %s: %w", table, err)
+	}
+	return live, nil
 }
 
 // write makes one transaction out of the difference to what is there, and commits it under the generation at which it
@@ -99,7 +138,7 @@ func (c *Conn) write(ctx context.Context, table string, code encoded, rebuild bo
 
 func (c *Conn) tryWrite(ctx context.Context, table string, code encoded, rebuild bool) error {
 	gen, genErr := c.nft.GetGen()
-	live, err := dumpTable(ctx, c.netns, table)
+	live, err := c.look(ctx, table)
 	absent := errors.Is(err, ErrNoTable)
 	if err != nil && !absent {
 		return err
@@ -107,7 +146,7 @@ func (c *Conn) tryWrite(ctx context.Context, table string, code encoded, rebuild
 	if genErr != nil { // after the dump, which says why in types: this error has lost its number
 		return genErr
 	}
-	t := newTransaction(c.nft, table, live.table)
+	t := newTransaction(c.nft, table, live)
 	t.rebuild, t.absent = rebuild, absent
 	wake := t.content(code)
 	if err := c.nft.FlushWithGenID(gen.ID); err != nil || !wake {

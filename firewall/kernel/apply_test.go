@@ -48,3 +48,16 @@ func TestScriptReplaces(t *testing.T) {
 		}
 	}
 }
+
+// TestApplyRehearsed holds that the host and the rehearsal come out the same, and that the dump is the golden one.
+func TestApplyRehearsed(t *testing.T) {
+	newNamespace(t)
+	rules := compile(t, hostPolicy())
+	golden, err := open4Test(t).ApplyRehearsed(t.Context(), rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := dumpHere(t); !got.Equal(golden) {
+		t.Errorf("live, and golden:\n%s", differingLines(got, golden))
+	}
+}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"io"
 	"slices"
 
 	"github.com/google/nftables"
@@ -28,12 +29,13 @@ type transaction struct {
 	rebuild bool // keep nothing but the base chains
 
 	sets map[string]*nftables.Set // of the ruleset, by name
+	full map[string]bool          // sets that hold their elements already
 }
 
 func newTransaction(nft *nftables.Conn, table string, live rawTable) *transaction {
 	return &transaction{
 		nft: nft, table: &nftables.Table{Family: nftables.TableFamilyINet, Name: table}, live: live,
-		sets: make(map[string]*nftables.Set),
+		sets: make(map[string]*nftables.Set), full: make(map[string]bool),
 	}
 }
 
@@ -80,7 +82,8 @@ func (t *transaction) setDormant(dormant bool) {
 }
 
 // removeSets deletes sets and maps that the ruleset has not, or has of another kind, and empties the others. Anonymous
-// ones went with their rules. Dynamic sets are not emptied: what packets put there is still true.
+// ones went with their rules. Dynamic sets are not emptied: what packets put there is still true; and a set that holds what
+// it should is left alone, so that putting a rule back does not cost the writing of 10,000 addresses.
 func (t *transaction) removeSets(code encoded) {
 	kept := make(map[string]bool)
 	for _, live := range t.live.sets {
@@ -92,8 +95,8 @@ func (t *transaction) removeSets(code encoded) {
 		switch {
 		case i < 0 || t.rebuild || !sameSet(live, code.sets[i].set):
 			t.nft.DelSet(set)
-		case live.is(unix.NFT_SET_EVAL):
-			kept[live.name] = true
+		case live.is(unix.NFT_SET_EVAL), sameElements(live, code.sets[i]):
+			kept[live.name], t.full[live.name] = true, true
 		default:
 			t.nft.FlushSet(set)
 			kept[live.name] = true
@@ -131,6 +134,22 @@ func sameSet(live rawSet, want *nftables.Set) bool {
 		live.attrs.numberOr0(unix.NFTA_SET_GC_INTERVAL) == 0 &&
 		live.attrs.numberOr0(unix.NFTA_SET_POLICY) == unix.NFT_SET_POL_PERFORMANCE &&
 		desc.numberOr0(unix.NFTA_SET_DESC_SIZE) == uint64(want.Size)
+}
+
+// sameElements compares the elements of a set, which is of the wanted kind, by their normal form.
+func sameElements(live rawSet, want encodedSet) bool {
+	if live.is(unix.NFT_SET_TIMEOUT) {
+		return false
+	}
+	wanted := rawSet{flags: live.flags, elements: make([]rawElement, len(want.elements))}
+	for i, e := range want.elements {
+		wanted.elements[i] = rawElement{key: e.Key, keyEnd: e.KeyEnd}
+		if e.IntervalEnd {
+			wanted.elements[i].flags = unix.NFT_SET_ELEM_INTERVAL_END
+		}
+	}
+	expressions := (&printer{w: io.Discard}).expressions
+	return slices.Equal(normalElements(live, expressions), normalElements(wanted, expressions))
 }
 
 // removeChains deletes chains that the ruleset has not, and those whose place is another: a chain cannot be moved.
@@ -232,6 +251,9 @@ func (t *transaction) addSets(code encoded) {
 			set.Table, set.KeyByteOrder = t.table, binaryutil.BigEndian
 			_ = t.nft.AddSet(set, nil)
 			t.sets[set.Name] = set
+		}
+		if t.full[set.Name] {
+			continue
 		}
 		for chunk := range slices.Chunk(s.elements, elementChunk) {
 			_ = t.nft.SetAddElements(set, chunk)
