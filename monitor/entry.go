@@ -34,8 +34,9 @@ type entry struct {
 }
 
 func newEntry(c check.Check) *entry {
+	nothing := c.Complete(check.Result{Detail: "no result yet"}, time.Time{}, 0)
 	return &entry{
-		check: c, state: State{Check: c.Name, Kind: c.Kind, Target: c.Target},
+		check: c, state: State{Check: c.Name, Kind: c.Kind, Target: c.Target, Last: nothing},
 		index: -1, retry: newConfirmation(c.Interval),
 	}
 }

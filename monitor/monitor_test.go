@@ -491,14 +491,15 @@ func TestNoOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var busy atomic.Bool
-		w, stats := watch(t, 580*time.Millisecond, lockstep, every(100*time.Millisecond, "a", func(ctx context.Context) check.Result {
+		slow := func(ctx context.Context) check.Result {
 			if busy.Swap(true) {
 				t.Error("two runs at once")
 			}
 			time.Sleep(250 * time.Millisecond)
 			busy.Store(false)
 			return well(ctx)
-		}))
+		}
+		w, stats := watch(t, 580*time.Millisecond, lockstep, every(100*time.Millisecond, "a", slow))
 		if got, want := fmt.Sprint(since(start, w.of("a"))), "[0s 300ms]"; got != want {
 			t.Errorf("ran at %s, want %s", got, want)
 		}
@@ -608,6 +609,9 @@ func TestStates(t *testing.T) {
 		before := m.States()
 		if len(before) != 2 || before[0].Check != "b" || before[0].Target != "b.test" || before[0].Settled() {
 			t.Errorf("before the first run: %+v", before)
+		}
+		if last := before[0].Last; last.Check != "b" || last.Detail != "no result yet" || !last.Time.IsZero() {
+			t.Errorf("before the first run the latest result is %+v", last)
 		}
 		start := time.Now()
 		stop := begin(t, m)

@@ -15,7 +15,7 @@ type State struct {
 	Status check.Status
 	Cause  check.Cause  // of the status that is believed; the latest result may have another
 	Since  time.Time    // when Status began to be believed; zero as long as nothing is
-	Last   check.Result // the latest result, skipped ones too; its Time is zero before the first
+	Last   check.Result // the latest result, skipped ones too; before the first its Time is zero and its Detail says so
 
 	Bad   int // bad results in a row (see check.Result.Bad); skipped ones neither count nor interrupt
 	Good  int // results in a row that are not bad
