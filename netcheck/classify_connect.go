@@ -8,20 +8,22 @@ import (
 )
 
 // classifyConnect names why connect(2) failed. A refusal that the network cannot make is this host's own: EPERM is a
-// control group's filter, EACCES a route of type prohibit or a sandbox, EINVAL a route of type blackhole. An ICMP
-// answer, administratively prohibited among them, is EHOSTUNREACH or ECONNREFUSED.
+// control group's filter, EACCES a route of type prohibit or a sandbox, EINVAL a route of type blackhole. What ICMP
+// says from elsewhere is told apart by the socket's error queue.
 func classifyConnect(err error) (check.Cause, string) {
-	var number syscall.Errno
-	errors.As(err, &number) // 0 when there is none
+	number, _ := errors.AsType[syscall.Errno](err) // 0 when there is none
+	if answer, ok := errors.AsType[*icmpError](err); ok {
+		return classifyICMP(answer, number)
+	}
 	switch number {
 	case syscall.ECONNREFUSED:
 		return check.ConnectRefused, "the connection is refused: nothing listens on the port, or a firewall resets it"
 	case syscall.ECONNRESET, syscall.ECONNABORTED:
 		return check.ConnectReset, "the connection is reset while it is made"
 	case syscall.EHOSTUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN:
-		return check.ConnectUnreachable, "the host is unreachable: " + unreachableWords(err, number)
+		return check.ConnectUnreachable, "the host is unreachable: this host has no way to it (" + number.Error() + ")"
 	case syscall.ENETUNREACH:
-		return check.ConnectUnreachable, "the network is unreachable: " + unreachableWords(err, number)
+		return check.ConnectUnreachable, "the network is unreachable: this host has no way to it"
 	case syscall.EPERM, syscall.EACCES:
 		return check.ConnectBlockedHere, "this host does not let the connection out (" + number.Error() + ")"
 	case syscall.EINVAL:
@@ -36,9 +38,18 @@ func classifyConnect(err error) (check.Cause, string) {
 	return check.UnknownIn(check.LayerConnect), cleanText(err.Error(), maxDetail)
 }
 
-func unreachableWords(err error, number syscall.Errno) string {
-	if answer, ok := errors.AsType[*icmpError](err); ok {
-		return answer.words()
+// classifyICMP names a connection that an ICMP message ended. A prohibition that comes from this host itself, for a
+// target that is another, is a firewall here; a host unreachable from here is a neighbour that does not answer.
+func classifyICMP(answer *icmpError, number syscall.Errno) (check.Cause, string) {
+	own := answer.from != answer.target && answer.own()
+	switch {
+	case own && answer.prohibits():
+		return check.ConnectBlockedHere, "this host does not let the connection out: its own " + answer.words()
+	case own && answer.unreachable():
+		return check.ConnectUnreachable, "the host is unreachable: nobody on its link answers for the address"
+	case number == syscall.ECONNREFUSED:
+		return check.ConnectRefused, "the connection is refused: " + answer.words()
+	default:
+		return check.ConnectUnreachable, "the host is unreachable: " + answer.words()
 	}
-	return number.Error()
 }

@@ -87,7 +87,7 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 // shakeHands does the handshake. It keeps a part of the time for a second connection, which may tell why the first one
 // failed.
 func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprobe.Options) error {
-	first, cancel := context.WithTimeout(ctx, share(ctx, 3, 5))
+	first, cancel := context.WithTimeout(ctx, share(ctx, 4, 5))
 	defer cancel()
 	options.AwaitAlert = min(options.AwaitAlert, share(first, 1, 4))
 	var err error
@@ -100,7 +100,13 @@ func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprob
 
 // dial connects to one address. Keep-alives are off: no probe lives that long.
 func dial(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
-	dialer := net.Dialer{KeepAlive: -1}
+	queue := errorQueue{fd: -1}
+	defer queue.close()
+	dialer := net.Dialer{KeepAlive: -1, Control: queue.watch}
 	dialer.SetMultipathTCP(false)
-	return dialer.DialContext(ctx, "tcp", address.String())
+	conn, err := dialer.DialContext(ctx, "tcp", address.String())
+	if err != nil {
+		return nil, queue.explain(err, address.Addr())
+	}
+	return conn, nil
 }

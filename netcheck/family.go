@@ -41,7 +41,7 @@ func unroutable(a attempt) bool {
 	if !ok || at.phase != phaseConnect {
 		return false
 	}
-	if answer, ok := errors.AsType[*icmpError](a.err); ok && answer.remote() {
+	if _, ok := errors.AsType[*icmpError](a.err); ok {
 		return false // a router said so: this host did send
 	}
 	switch {

@@ -23,7 +23,7 @@ func remedyFor(cause check.Cause, target string) string {
 func connectRemedies() map[check.Cause]string {
 	return map[check.Cause]string{
 		check.ConnectRefused: "Start the service behind TARGET, or open the firewall that answers in its place.",
-		check.ConnectTimeout: "Check that the host of TARGET is up, and that every firewall on the way lets its port through.",
+		check.ConnectTimeout: "Check that the host of TARGET is up, and that each firewall on the way lets it through.",
 		check.ConnectUnreachable: "Mend the route to TARGET (ip route get ADDRESS), or ask the one who runs the router " +
 			"that refuses.",
 		check.ConnectReset: "Look at what stands before TARGET: an access list, a connection limit or a dead backend of " +

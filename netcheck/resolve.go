@@ -2,6 +2,7 @@ package netcheck
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,11 +13,8 @@ import (
 const maxAddresses = 32
 
 // resolve is every address of a host, A and AAAA, as this host's programs see it: /etc/hosts first, then the servers
-// and the search list of resolv.conf. An address resolves to itself. The error is a *DNSError made by
-//
-//	func diagnoseName(ctx context.Context, host string, err error) *DNSError
-//
-// in dns_diagnose.go, which asks the resolvers again to tell why, with the part of the time that was kept for it.
+// and the search list of resolv.conf. An address resolves to itself. The error is a *DNSError of diagnoseName, which
+// asks the resolvers again to tell why, in the part of the time that is kept for it; or the caller's own giving up.
 func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{address.Unmap()}, nil
@@ -25,10 +23,14 @@ func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	defer cancel()
 	resolver := net.Resolver{PreferGo: true}
 	found, err := resolver.LookupNetIP(lookup, "ip", host)
-	if err != nil {
+	switch {
+	case err == nil:
+		return distinct(found), nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, &phaseError{phase: phaseDNS, err: context.Canceled}
+	default:
 		return nil, diagnoseName(ctx, host, err)
 	}
-	return distinct(found), nil
 }
 
 // distinct keeps the resolver's order (RFC 6724) and drops what comes twice.

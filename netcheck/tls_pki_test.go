@@ -126,3 +126,11 @@ func pairOf(chain ...*paper) tls.Certificate {
 	}
 	return pair
 }
+
+func certs(all ...*paper) []*x509.Certificate {
+	var list []*x509.Certificate
+	for _, p := range all {
+		list = append(list, p.cert)
+	}
+	return list
+}

@@ -175,6 +175,17 @@ func TestTLSGivenUp(t *testing.T) {
 	}
 }
 
+// TestTLSGivenUpBefore: nor is the resolver to blame.
+func TestTLSGivenUpBefore(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(withTimeout(t, 20*time.Second))
+	cancel()
+	r := TLS(TLSTarget{Host: "missing.invalid", Port: 443})(ctx)
+	if r.Status != check.Unknown || r.Cause != "" || r.Detail == "" {
+		t.Errorf("%s %q: %s", r.Status, r.Cause, r.Detail)
+	}
+}
+
 // TestTLSNames: the name that is checked is the host's own where no other is given, and an address is a name too.
 func TestTLSNames(t *testing.T) {
 	t.Parallel()
