@@ -14,25 +14,29 @@ import (
 // width is where text is wrapped: what fits beside another window, and on paper.
 const width = 100
 
+// indent is where the words of an expectation's further lines begin: under those of its first.
+const indent = 22
+
 // page is what the person sees: sections of short lines, each expectation with its mark.
 type page struct {
-	out      io.Writer
-	good     string // the marks, of equal width
-	bad      string
-	bold     string // escape sequences; empty where there is no colour
-	dim      string
-	plain    string
-	began    time.Time
-	held     int // expectations
-	broken   int
-	complete bool // the summary was printed
+	out       io.Writer
+	good      string // the marks
+	bad       string
+	markWidth int
+	bold      string // escape sequences; empty where there is no colour
+	dim       string
+	plain     string
+	began     time.Time
+	held      int // expectations
+	broken    int
+	complete  bool // the summary was printed
 }
 
 func newPage(out *os.File, noColor bool) *page {
-	p := &page{out: out, good: "ok", bad: "NO", began: time.Now()}
+	p := &page{out: out, good: "ok", bad: "NO", markWidth: 2, began: time.Now()}
 	terminal := term.IsTerminal(int(out.Fd()))
 	if terminal && utf8Locale() {
-		p.good, p.bad = "✓", "✗"
+		p.good, p.bad, p.markWidth = "✓", "✗", 1
 	}
 	if terminal && !noColor && os.Getenv("TERM") != "dumb" {
 		p.bold, p.dim, p.plain = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -72,18 +76,20 @@ func (p *page) expect(holds bool, subject, says string) {
 		p.broken++
 		mark = p.bad
 	}
-	p.print("  %s %s %s\n", mark, pad(subject, 16), says)
+	p.print("  %s %s %s\n", mark, pad(subject, indent-4-p.markWidth), says)
 }
 
 // more is a further line of the one before, under a name of its own, wrapped.
 func (p *page) more(name, text string) {
-	indent := strings.Repeat(" ", 21)
-	for i, line := range wrap(text, width-len(indent)) {
-		if i > 0 {
-			name = ""
-		}
-		p.print("    %s%s %s%s\n", p.dim, pad(name, 16), line, p.plain)
+	for _, line := range wrap(text, width-indent) {
+		p.row(name, line)
+		name = ""
 	}
+}
+
+// row is a further line as it is.
+func (p *page) row(name, text string) {
+	p.print("  %s%s%s%s\n", p.dim, pad(name, indent-2), text, p.plain)
 }
 
 func (p *page) summary() {

@@ -131,7 +131,7 @@ func (s *scene) checks(ctx context.Context) error {
 	for _, r := range report.Results {
 		s.page.expect(r.Status == "ok", r.Check, strings.TrimSpace(r.Target+"  "+r.Cause))
 		for _, e := range r.Endpoints {
-			s.page.more("", pad(e.Address, 20)+"\u00a0"+phases(e.Phases))
+			s.page.row("", pad(e.Address, 18)+" "+phases(e.Phases))
 		}
 		if r.Status != "ok" {
 			s.page.more("", r.Detail)
@@ -149,7 +149,7 @@ func phases(took map[string]float64) string {
 	})
 	var parts []string
 	for _, name := range names {
-		parts = append(parts, fmt.Sprintf("%s\u00a0%.1f", name, took[name]))
+		parts = append(parts, fmt.Sprintf("%s %.1f", name, took[name]))
 	}
 	return strings.Join(parts, "  ") + " ms"
 }
