@@ -16,6 +16,8 @@ type Config struct {
 	Trust    Trust
 	Report   Report
 	Waivers  []Waiver
+
+	notices []Notice
 }
 
 // Paths are the folders of one instance; several instances can live on one machine.
@@ -75,7 +77,7 @@ type Firewall struct {
 // Exception is one way in: these ports from these sources only, on these interfaces only where any are named.
 type Exception struct {
 	Name       string
-	Ports      []Ports
+	Ports      []Ports        // merged by whoever compiles them; any order, may overlap
 	Any        bool           // from: [any], written out
 	From       []netip.Prefix // masked; empty exactly when Any
 	Interfaces []string
@@ -166,6 +168,12 @@ type LDAPS struct {
 	Schedule
 }
 
+// The words of trust.java; anything else is the path of a Java home.
+const (
+	JavaAuto = "auto"
+	JavaOff  = "off"
+)
+
 // Trust is which authorities are trusted.
 type Trust struct {
 	Roots []string // system, or paths of PEM files or folders, JKS or PKCS #12 files
@@ -197,5 +205,7 @@ type History struct {
 type Waiver struct {
 	Check   string
 	Reason  string
-	Expires time.Time
+	Expires time.Time // 00:00 UTC of the first day on which it no longer holds
+
+	at Place
 }

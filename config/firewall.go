@@ -1,0 +1,125 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// The bounds of a trial: long enough to type confirm, short enough to be locked out for.
+const (
+	shortestTrial = 5 * time.Second
+	longestTrial  = time.Hour
+)
+
+func firewallForm() form[Firewall] {
+	return object([]key[Firewall]{
+		field("mode", "enforce keeps the ruleset in force; observe never writes, only verifies; off does neither.",
+			choice(Enforce, Observe, Off), func(f *Firewall) *Mode { return &f.Mode }).byDefault("enforce"),
+		field("ownership", "How the table is held: owner takes the kernel's owner flag, watch sees and repairs, "+
+			"auto takes the best that the kernel has.", choice(OwnershipAuto, OwnershipOwner, OwnershipWatch),
+			func(f *Firewall) *Ownership { return &f.Ownership }).byDefault("auto").aside(),
+		field("management", "The only ways in for those who look after this host.", list(exceptionForm(), 0),
+			func(f *Firewall) *[]Exception { return &f.Management }),
+		field("allow", "Further ways in.", list(exceptionForm(), 0),
+			func(f *Firewall) *[]Exception { return &f.Allow }).byDefault("[]").sample("[]"),
+		field("ping", "Whether echo requests are answered.", truth(),
+			func(f *Firewall) *bool { return &f.Ping }).byDefault("true"),
+		field("forward", "What happens to packets for others: drop, accept, or containers for those of local containers only.",
+			choice(ForwardDrop, ForwardAccept, ForwardContainers),
+			func(f *Firewall) *Forward { return &f.Forward }).byDefault("drop"),
+		field("egress", "The ways out.", egressForm(),
+			func(f *Firewall) *Egress { return &f.Egress }).byDefault("{}").
+			sample("{mode: open, also: [{name: ntp, to: [10.0.0.5], ports: [123/udp]}]}").aside(),
+		field("confirm_within", "How long a trial waits for confirm before it undoes itself.",
+			duration(shortestTrial, longestTrial),
+			func(f *Firewall) *time.Duration { return &f.ConfirmWithin }).byDefault("60s"),
+	}, judgeFirewall)
+}
+
+func judgeFirewall(r *reader, f *found, w *Firewall) {
+	if f.sound("mode", "management") && w.Mode != Off && len(w.Management) == 0 && !r.opts.NoManagement {
+		r.wrong(f.at("management"), "add management: [{name: ssh-admins, ports: [22/tcp], from: [your own network]}], "+
+			"or start with --no-management if nobody is meant to get in", "this firewall lets nobody in to manage the host")
+	}
+	if f.has("ownership") && w.Ownership != OwnershipWatch {
+		r.notice(f.at("ownership"), "firewall.ownership: "+string(w.Ownership)+
+			" is accepted, but this version holds the table as watch does: it sees a change and repairs it")
+	}
+	if f.has("forward") && w.Forward == ForwardContainers {
+		r.notice(f.at("forward"), "firewall.forward: containers is accepted, but this version does not yet tell containers apart")
+	}
+}
+
+func exceptionForm() form[Exception] {
+	return object([]key[Exception]{
+		field("name", "A name for it, unique among the exceptions.", names(),
+			func(e *Exception) *string { return &e.Name }).needed().sample("ssh-admins"),
+		field("ports", "The ports that are let in, with their protocol: 22/tcp, 8000-8010/udp.", list(ports(), 1),
+			func(e *Exception) *[]Ports { return &e.Ports }).needed().sample("[22/tcp]"),
+		fromKey(),
+		field("interfaces", "Only on these interfaces; a trailing * stands for any ending. Without it, on all.",
+			list(interfaces(), 1), func(e *Exception) *[]string { return &e.Interfaces }).sample(`[eth0, "ens*"]`).aside(),
+	}, func(r *reader, f *found, e *Exception) {
+		e.Line = r.place(f.self).Line
+		if f.has("name") {
+			r.claim("exception", e.Name, f.at("name"))
+		}
+	})
+}
+
+// fromKey is where an exception's packets come from.
+func fromKey() key[Exception] {
+	senders := list(senders(), 1)
+	s := senders.schema
+	s.Description = "The networks and addresses that are let in; [any] for everybody."
+	s.sample = `[10.20.0.0/24, "2001:db8:20::/64"]`
+	return key[Exception]{name: "from", required: true, schema: s, read: func(r *reader, n ast.Node, e *Exception) bool {
+		all, ok := senders.read(r, n)
+		for _, one := range all {
+			if one.any {
+				e.Any = true
+			} else {
+				e.From = append(e.From, one.prefix)
+			}
+		}
+		if ok && e.Any && len(all) > 1 {
+			r.wrong(n, "write [any] alone, or remove any", "any stands beside networks that it contains")
+			return false
+		}
+		return ok
+	}}
+}
+
+func egressForm() form[Egress] {
+	return object([]key[Egress]{
+		field("mode", "open leaves the ways out alone; observe tells what enforce would refuse.",
+			choice(EgressOpen, EgressObserve, EgressEnforce), func(e *Egress) *EgressMode { return &e.Mode }).byDefault("open"),
+		field("also", "Further ways out, besides resolvers, checked endpoints and log servers.", list(destinationForm(), 0),
+			func(e *Egress) *[]Destination { return &e.Also }).byDefault("[]"),
+	}, func(r *reader, f *found, e *Egress) {
+		if f.has("mode") && e.Mode != EgressOpen {
+			r.notice(f.at("mode"), "firewall.egress.mode: "+string(e.Mode)+
+				" is accepted, but this version leaves the ways out open")
+		}
+		if f.has("also") && len(e.Also) > 0 {
+			r.notice(f.at("also"), "firewall.egress.also is accepted, but this version leaves the ways out open")
+		}
+	})
+}
+
+func destinationForm() form[Destination] {
+	return object([]key[Destination]{
+		field("name", "A name for it, unique among the further ways out.", names(),
+			func(d *Destination) *string { return &d.Name }).needed().sample("ntp"),
+		field("to", "The networks and addresses that it leads to.", list(networks(), 1),
+			func(d *Destination) *[]netip.Prefix { return &d.To }).needed().sample("[10.0.0.5]"),
+		field("ports", "The ports there, with their protocol.", list(ports(), 1),
+			func(d *Destination) *[]Ports { return &d.Ports }).needed().sample("[123/udp]"),
+	}, func(r *reader, f *found, d *Destination) {
+		if f.has("name") {
+			r.claim("way out", d.Name, f.at("name"))
+		}
+	})
+}
