@@ -112,7 +112,7 @@ func checkSources(e Exception) []error {
 // checkPrefix refuses sources that no packet can come from, or that hide what they mean. A zone cannot be here: a
 // netip.Prefix has none.
 func checkPrefix(p netip.Prefix) error {
-	addr := p.Addr()
+	addr := p.Masked().Addr()
 	switch {
 	case !p.IsValid():
 		return errors.New("source is not a prefix: want an address and its length, as in 10.20.0.0/24")
