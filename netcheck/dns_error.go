@@ -68,7 +68,7 @@ func transportDNSError(ctx context.Context, err error) *DNSError {
 	case isTimeout(err), errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
 		e.Cause, e.Detail = check.DNSTimeout, "gives no answer"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		e.Cause, e.Detail = check.DNSUnreachable, "refuses the packet: nothing listens on the port, or a firewall says so"
+		e.Cause, e.Detail = check.DNSUnreachable, "refuses the packet: nothing listens there, or a firewall says so"
 	default:
 		e.Cause, e.Detail = check.DNSUnreachable, "cannot be reached: "+rootReason(err)
 	}

@@ -223,8 +223,8 @@ func compareCounts(msg *dns.Msg, raw []byte) error {
 	}{{"answer", len(msg.Answer), 6}, {"authority", len(msg.Ns), 8}, {"additional", len(msg.Extra), 10}}
 	for _, s := range sections {
 		if want := int(binary.BigEndian.Uint16(raw[s.at:])); want != s.got {
-			return &malformedReply{fmt.Sprintf("a message cut short: its header promises %d records in the %s section, "+
-				"it has %d", want, s.name, s.got)}
+			return &malformedReply{fmt.Sprintf("a message cut short: its header promises %d records in the %s "+
+				"section, it has %d", want, s.name, s.got)}
 		}
 	}
 	return nil

@@ -32,7 +32,8 @@ func extendedErrors(msg *dns.Msg) []DNSExtendedError {
 			continue
 		}
 		name := dns.ExtendedErrorCodeToString[ede.InfoCode]
-		found = append(found, DNSExtendedError{Code: ede.InfoCode, Name: name, Text: cleanText(ede.ExtraText, maxDNSText)})
+		text := cleanText(ede.ExtraText, maxDNSText)
+		found = append(found, DNSExtendedError{Code: ede.InfoCode, Name: name, Text: text})
 	}
 	return found
 }

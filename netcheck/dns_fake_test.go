@@ -3,6 +3,7 @@ package netcheck
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -80,7 +81,9 @@ func TestDNSHostile(t *testing.T) {
 		cause  check.Cause
 		detail string
 	}{
-		{"garbage", func([]byte) [][]byte { return [][]byte{[]byte("SSH-2.0-OpenSSH_9.2\r\n")} }, check.DNSTimeout, "no answer"},
+		{"garbage", func([]byte) [][]byte {
+			return [][]byte{[]byte("SSH-2.0-OpenSSH_9.2\r\n")}
+		}, check.DNSTimeout, "no answer"},
 		{"one octet", func([]byte) [][]byte { return [][]byte{{1}} }, check.DNSMalformed, "header"},
 		{"garbage with our id", func(q []byte) [][]byte {
 			return [][]byte{append(q[:2:2], []byte("\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\xff\xff\xff")...)}
@@ -119,7 +122,8 @@ func TestDNSHostile(t *testing.T) {
 		}, check.DNSRefused, "recursion"},
 		{"an alias that leads back", func(q []byte) [][]byte {
 			return [][]byte{reply(q, func(m *dns.Msg) {
-				for _, hop := range [][2]string{{"www.zone.test.", "b.zone.test."}, {"b.zone.test.", "www.zone.test."}} {
+				const here, there = "www.zone.test.", "b.zone.test."
+				for _, hop := range [][2]string{{here, there}, {there, here}} {
 					m.Answer = append(m.Answer, &dns.CNAME{Target: hop[1],
 						Hdr: dns.RR_Header{Name: hop[0], Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 60}})
 				}
@@ -155,7 +159,7 @@ func TestDNSHostile(t *testing.T) {
 			const timeout = 400 * time.Millisecond
 			server := startDNSFake(t, tt.answer)
 			began := time.Now()
-			r := DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: []netip.AddrPort{server}})(withTimeout(t, timeout))
+			r := askWWW(t, timeout, server)
 			if took := time.Since(began); took > timeout+100*time.Millisecond {
 				t.Errorf("took %s of %s", took, timeout)
 			}
@@ -179,7 +183,7 @@ func TestDNSLostPacket(t *testing.T) {
 		}
 		return answerA("192.0.2.1")(q)
 	})
-	r := DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: []netip.AddrPort{server}})(withTimeout(t, time.Second))
+	r := askWWW(t, time.Second, server)
 	if r.Status != check.OK || r.Evidence.(DNSEvidence).Servers[0].Tries != maxUDPTries {
 		t.Errorf("got %s %q: %s after %+v; want ok at try %d", r.Status, r.Cause, r.Detail, r.Evidence, maxUDPTries)
 	}
@@ -193,11 +197,11 @@ func TestDNSTCPFaults(t *testing.T) {
 		serve func(conn net.Conn)
 		cause check.Cause
 	}{
-		{"silence", func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)); _, _ = conn.Read(make([]byte, 1)) }, check.DNSTimeout},
+		{"silence", func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }, check.DNSTimeout},
 		{"closed", func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1<<16)) }, check.DNSMalformed},
-		{"half an answer", func(conn net.Conn) { _, _ = conn.Write([]byte{0, 100, 1, 2, 3}) }, check.DNSMalformed},
-		{"too short", func(conn net.Conn) { _, _ = conn.Write([]byte{0, 3, 1, 2, 3}) }, check.DNSMalformed},
-		{"another id", func(conn net.Conn) { _, _ = conn.Write(append([]byte{0, 12}, make([]byte, 12)...)) }, check.DNSMalformed},
+		{"half an answer", says([]byte{0, 100, 1, 2, 3}), check.DNSMalformed},
+		{"too short", says([]byte{0, 3, 1, 2, 3}), check.DNSMalformed},
+		{"another id", says(append([]byte{0, 12}, make([]byte, 12)...)), check.DNSMalformed},
 		{"truncated again", func(conn net.Conn) {
 			buf := make([]byte, 1<<16)
 			n, _ := conn.Read(buf)
@@ -213,13 +217,16 @@ func TestDNSTCPFaults(t *testing.T) {
 				return [][]byte{reply(q, func(m *dns.Msg) { m.Truncated = true })}
 			})
 			serveTCP(t, server, tt.serve)
-			r := DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: []netip.AddrPort{server}})(withTimeout(t, 400*time.Millisecond))
+			r := askWWW(t, 400*time.Millisecond, server)
 			if r.Cause != tt.cause {
 				t.Errorf("got %q: %s; want %q", r.Cause, r.Detail, tt.cause)
 			}
 		})
 	}
 }
+
+// says sends that, whatever was asked.
+func says(raw []byte) func(net.Conn) { return func(conn net.Conn) { _, _ = conn.Write(raw) } }
 
 // serveTCP hands each connection to server's port to serve, and closes it after.
 func serveTCP(t *testing.T, server netip.AddrPort, serve func(net.Conn)) {

@@ -19,7 +19,7 @@ type dnsQuestion struct {
 func newDNSQuestion(name, qtype string) (dnsQuestion, error) {
 	number, ok := dns.StringToType[strings.ToUpper(qtype)]
 	if !ok || number == dns.TypeNone || number == dns.TypeOPT || number == dns.TypeAXFR || number == dns.TypeIXFR {
-		return dnsQuestion{}, fmt.Errorf("%q is no record type to ask for: want one such as A, AAAA, MX, SRV or TXT", qtype)
+		return dnsQuestion{}, fmt.Errorf("%q is no type of record to ask for: want one such as A, AAAA or TXT", qtype)
 	}
 	if number == dns.TypePTR {
 		if arpa, err := dns.ReverseAddr(name); err == nil {

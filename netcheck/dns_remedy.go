@@ -14,17 +14,18 @@ func remedyDNS(e *DNSError, expect []string) string {
 	}
 	switch e.Cause {
 	case check.DNSNXDomain:
-		return fmt.Sprintf("Check the spelling of %s, and that the zone that %s answers from has the name.", e.Name, server)
+		return fmt.Sprintf("Check the spelling of %s, and that the zone which %s answers from has it.", e.Name, server)
 	case check.DNSNoData:
 		return fmt.Sprintf("Add a record of type %s for %s to its zone, or check another type.", e.Type, e.Name)
 	case check.DNSServFail:
-		return fmt.Sprintf("Look into the log of %s: it cannot reach or understand the name servers of %s.", server, e.Name)
+		return fmt.Sprintf("Look into the log of %s: it cannot get an answer from the name servers of %s.", server,
+			e.Name)
 	case check.DNSRefused:
-		return fmt.Sprintf("Let %s answer this host (its access list, or recursion is off), or name another resolver.", server)
+		return fmt.Sprintf("Let %s answer this host (access list, recursion), or name another resolver.", server)
 	case check.DNSTimeout:
 		return fmt.Sprintf("Check that %s is up and that no firewall on the way drops UDP and TCP to its port.", server)
 	case check.DNSUnreachable:
-		return fmt.Sprintf("Start the DNS service on %s, or mend the route or the firewall rule that turns packets away.",
+		return fmt.Sprintf("Start the DNS service on %s, or mend the route or firewall that turns packets away.",
 			server)
 	case check.DNSBogus:
 		return fmt.Sprintf("Have the signatures of the zone of %s renewed, and check the clock and trust anchor of %s.",
@@ -34,7 +35,7 @@ func remedyDNS(e *DNSError, expect []string) string {
 	case check.DNSMalformed:
 		return fmt.Sprintf("Find out what answers as %s: a middlebox that rewrites DNS, or a broken server.", server)
 	case check.DNSDangling:
-		return fmt.Sprintf("Correct or remove the CNAME record that %s leads through: its target has no address.", e.Name)
+		return fmt.Sprintf("Correct or remove the CNAME record that %s leads through: its target is not there.", e.Name)
 	case check.DNSNoResolver:
 		return `Write a line "nameserver ADDRESS" into /etc/resolv.conf, or name the servers in the check.`
 	default:
@@ -44,7 +45,8 @@ func remedyDNS(e *DNSError, expect []string) string {
 
 func remedyMismatch(e *DNSError, server string, expect []string) string {
 	if len(expect) > 0 {
-		return fmt.Sprintf("Correct the record of %s at %s, or the check's expect if the new answer is meant.", e.Name, server)
+		return fmt.Sprintf("Correct the record of %s at %s, or the check's expect if the new answer is meant.", e.Name,
+			server)
 	}
 	return fmt.Sprintf("Find out why %s answers so for %s: /etc/hosts-style overrides, a blocklist, or poisoning.",
 		server, e.Name)

@@ -22,14 +22,25 @@ import (
 func needProgram(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
+	if err != nil {
+		cannot(t, fmt.Sprintf("%s is not installed", name))
 	}
+	return path
+}
+
+// cannot skips the test for want of something, or fails it when the full test run is asked for.
+func cannot(t *testing.T, why string) {
+	t.Helper()
 	if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
-		t.Fatalf("%s is not installed: install it, or run the tests without SALLYPORT_TEST_FULL=1", name)
+		t.Fatal(why + ": mend that, or run the tests without SALLYPORT_TEST_FULL=1")
 	}
-	t.Skipf("%s is not installed", name)
-	return ""
+	t.Skip(why)
+}
+
+// needRoot is cannot for an error of a call that only root may make.
+func needRoot(t *testing.T, err error) {
+	t.Helper()
+	cannot(t, "not permitted: "+err.Error())
 }
 
 // eventually waits until the condition holds.
@@ -105,27 +116,9 @@ func startUnbound(t *testing.T, ede bool) netip.AddrPort {
 func unboundConf(t *testing.T, dir string, port uint16, ede bool) string {
 	t.Helper()
 	yes := map[bool]string{true: "yes", false: "no"}
-	conf := fmt.Sprintf(`server:
- interface: 127.0.0.1
- port: %d
- num-threads: 1
- username: ""
- chroot: ""
- directory: "%s"
- pidfile: ""
- use-syslog: no
- verbosity: 0
- do-not-query-localhost: no
- do-ip6: no
- module-config: "validator iterator"
- ede: %s
- local-zone: "test." nodefault
- local-zone: "gone.test." always_nxdomain
- local-zone: "empty.test." always_nodata
- local-zone: "refused.test." always_refuse
- local-zone: "dropped.test." always_deny
-`, port, dir, yes[ede])
-	writeFile(t, filepath.Join(dir, "zone.test"), plainZone())
+	replace := strings.NewReplacer("PORT", fmt.Sprint(port), "DIR", dir, "EDE", yes[ede])
+	conf := replace.Replace(readFile(t, "testdata/dns/unbound.conf"))
+	writeFile(t, filepath.Join(dir, "zone.test"), plainZone(t))
 	zones := "auth-zone:\n name: zone.test\n zonefile: zone.test\n for-downstream: no\n for-upstream: yes\n"
 	for name, window := range map[string][2]time.Duration{
 		"signed.test":  {-time.Hour, time.Hour},
@@ -149,23 +142,9 @@ func unboundConf(t *testing.T, dir string, port uint16, ede bool) string {
 }
 
 // plainZone has a name for each thing that a healthy server can answer.
-func plainZone() string {
-	zone := `zone.test. 60 IN SOA ns.zone.test. h.zone.test. 1 60 60 600 60
-zone.test. 60 IN NS ns.zone.test.
-ns.zone.test. 60 IN A 127.0.0.1
-www.zone.test. 60 IN A 192.0.2.1
-two.zone.test. 60 IN A 192.0.2.2
-two.zone.test. 60 IN A 192.0.2.1
-six.zone.test. 60 IN AAAA 2001:db8::1
-alias.zone.test. 30 IN CNAME www.zone.test.
-dangling.zone.test. 60 IN CNAME nowhere.zone.test.
-half.zone.test. 60 IN CNAME six.zone.test.
-loop.zone.test. 60 IN CNAME pool.zone.test.
-pool.zone.test. 60 IN CNAME loop.zone.test.
-mail.zone.test. 60 IN MX 10 mx.zone.test.
-_ldaps._tcp.zone.test. 60 IN SRV 0 5 636 dc1.zone.test.
-text.zone.test. 60 IN TXT "one \"two\" " "three"
-`
+func plainZone(t *testing.T) string {
+	t.Helper()
+	zone := readFile(t, "testdata/dns/zone.test")
 	for i := range 60 {
 		zone += fmt.Sprintf("big.zone.test. 60 IN TXT \"%03d%s\"\n", i, strings.Repeat("x", 60))
 	}
@@ -207,6 +186,15 @@ func parseRR(t *testing.T, s string) dns.RR {
 		t.Fatal(err)
 	}
 	return rr
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 func writeFile(t *testing.T, path, content string) {

@@ -70,12 +70,16 @@ func judgeReply(q dnsQuestion, msg *dns.Msg, expect []string) dnsVerdict {
 // judgeEmpty is for NOERROR without a record of the type. With an SOA the server vouches that there is none (RFC 2308
 // section 2.2); an alias without it was simply not followed to its end.
 func (v dnsVerdict) judgeEmpty(msg *dns.Msg) dnsVerdict {
+	last := ""
+	if n := len(v.chain); n > 0 {
+		last = v.chain[n-1]
+	}
 	vouched := slices.ContainsFunc(msg.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
 	switch {
-	case len(v.chain) > 0 && vouched:
-		return v.failed(check.DNSNoData, "the name is an alias of %s, which has no such record", v.chain[len(v.chain)-1])
-	case len(v.chain) > 0:
-		return v.failed(check.DNSDangling, "the name is an alias of %s, and there the answer ends", v.chain[len(v.chain)-1])
+	case last != "" && vouched:
+		return v.failed(check.DNSNoData, "the name is an alias of %s, which has no such record", last)
+	case last != "":
+		return v.failed(check.DNSDangling, "the name is an alias of %s, and there the answer ends", last)
 	case len(msg.Answer) > 0:
 		return v.failed(check.DNSMalformed, "answers with records of other names or types only")
 	case !vouched && !msg.RecursionAvailable && len(msg.Ns) > 0:

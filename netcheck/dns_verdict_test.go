@@ -47,15 +47,13 @@ func TestDNSPoison(t *testing.T) {
 	}
 	for _, tt := range tests {
 		addr := netip.MustParseAddr(tt.addr)
-		q, rr := dnsQuestion{name: dns.CanonicalName(tt.name), qtype: dns.TypeAAAA}, dns.RR(nil)
+		q := dnsQuestion{name: dns.CanonicalName(tt.name), qtype: dns.TypeAAAA}
 		header := dns.RR_Header{Name: q.name, Rrtype: q.qtype, Class: dns.ClassINET}
-		rr = &dns.AAAA{Hdr: header, AAAA: net.IP(addr.AsSlice()).To16()}
+		msg := &dns.Msg{Answer: []dns.RR{&dns.AAAA{Hdr: header, AAAA: addr.AsSlice()}}}
 		if addr.Is4() {
-			q.qtype = dns.TypeA
-			header.Rrtype = dns.TypeA
-			rr = &dns.A{Hdr: header, A: net.IP(addr.AsSlice())}
+			q.qtype, header.Rrtype = dns.TypeA, dns.TypeA
+			msg.Answer = []dns.RR{&dns.A{Hdr: header, A: addr.AsSlice()}}
 		}
-		msg := &dns.Msg{Answer: []dns.RR{rr}}
 		if v := judgeReply(q, msg, nil); v.cause != tt.want {
 			t.Errorf("%s is %s: got %q: %s; want %q", tt.name, tt.addr, v.cause, v.detail, tt.want)
 		}
@@ -73,14 +71,14 @@ func FuzzJudgeReply(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(answerA("192.0.2.1")(query)[0], uint16(dns.TypeA))
-	f.Add(denyAll(query)[0], uint16(dns.TypeTXT))
+	f.Add(answerA("192.0.2.1")(query)[0], dns.TypeA)
+	f.Add(denyAll(query)[0], dns.TypeTXT)
 	f.Add(reply(query, func(m *dns.Msg) {
 		m.Answer = []dns.RR{&dns.CNAME{Target: "www.zone.test.", Hdr: dns.RR_Header{Name: "www.zone.test.",
 			Rrtype: dns.TypeCNAME, Class: dns.ClassINET}}}
 		m.SetEdns0(1232, false)
 		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: 6, ExtraText: "\x1b[2J\u202e"}}
-	}), uint16(dns.TypeA))
+	}), dns.TypeA)
 	f.Fuzz(func(t *testing.T, raw []byte, qtype uint16) {
 		q := dnsQuestion{name: "www.zone.test.", qtype: qtype}
 		id := uint16(0)
@@ -115,7 +113,8 @@ func plain(s string) bool {
 func TestCleanText(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"plain": "plain", `a "word" \032`: `a "word" \032`, "\x1b[31m\n": `\x1b[31m\n`, "é\u202e\xff": `\u00e9\u202e\xff`,
+		"plain": "plain", `a "word" \032`: `a "word" \032`, "\x1b[31m\n": `\x1b[31m\n`,
+		"é\u202e\xff":           `\u00e9\u202e\xff`,
 		strings.Repeat("x", 31): strings.Repeat("x", 30) + "...",
 	} {
 		if got := cleanText(in, 30); got != want {
@@ -159,10 +158,12 @@ func TestDiagnoseName(t *testing.T) {
 		}
 	}
 	closed := uint16(freePort(t))
-	if got := diagnoseNameBy(withTimeout(t, time.Second), conf, closed, "www.zone.test", misbehaving); got.Cause != check.DNSUnreachable {
+	got := diagnoseNameBy(withTimeout(t, time.Second), conf, closed, "www.zone.test", misbehaving)
+	if got.Cause != check.DNSUnreachable {
 		t.Errorf("closed port: got %q: %v; want dns.unreachable", got.Cause, got)
 	}
-	if got := diagnoseNameBy(t.Context(), conf+".none", 0, "www.zone.test", misbehaving); got.Cause != check.DNSNoResolver {
+	got = diagnoseNameBy(t.Context(), conf+".none", 0, "www.zone.test", misbehaving)
+	if got.Cause != check.DNSNoResolver {
 		t.Errorf("no resolv.conf: got %q: %v; want dns.no-resolver", got.Cause, got)
 	}
 }

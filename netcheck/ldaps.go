@@ -48,9 +48,10 @@ func LDAPS(target LDAPSTarget) func(context.Context) check.Result {
 	}
 	return func(ctx context.Context) check.Result {
 		if err := validFilter(target.Filter); err != nil {
-			return check.Result{Status: check.Unknown, Cause: check.Internal, Remedy: "Correct the filter of this check.",
+			return check.Result{Status: check.Unknown, Cause: check.Internal,
 				Detail: fmt.Sprintf("the filter %s cannot be sent: %s", cleanText(target.Filter, maxLDAPText),
-					cleanText(err.Error(), maxLDAPText))}
+					cleanText(err.Error(), maxLDAPText)),
+				Remedy: "Correct the filter of this check."}
 		}
 		return newLDAPSRun(target).result(ctx)
 	}
@@ -133,64 +134,6 @@ func (r *ldapsRun) use(ctx context.Context, a *attempt) error {
 	return a.timed(phaseSearch, func() error { return r.search(ctx, session, seen) })
 }
 
-func (r *ldapsRun) withoutSecret() error {
-	return &LDAPError{Cause: check.LDAPInvalidCredentials, Operation: phaseBind, Code: -1, Err: r.secretErr,
-		Detail: "not tried: " + cleanText(r.secretErr.Error(), maxLDAPText)}
-}
-
-// bind binds the user when it is this address's turn, unless the password has been refused before.
-func (r *ldapsRun) bind(ctx context.Context, a *attempt, session *ldapSession, seen *LDAPServerEvidence) error {
-	if r.BindDN == "" {
-		return a.timed(phaseBind, func() error {
-			err := session.bind(ctx, "", "")
-			seen.noteBind(err)
-			return err
-		})
-	}
-	turn := r.Refused.turn(r.BindDN)
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-	case <-ctx.Done():
-		return a.timed(phaseBind, func() error { return noTurn(ctx) })
-	}
-	if r.refusedNow != "" {
-		a.skipped = "not bound: " + r.refusedNow + " has just refused the user"
-		return nil
-	}
-	return a.timed(phaseBind, func() error { return r.bindOnce(ctx, a, session, seen) })
-}
-
-func noTurn(ctx context.Context) error {
-	e := &LDAPError{Operation: phaseBind, Code: -1, Err: ctx.Err()}
-	if !errors.Is(ctx.Err(), context.Canceled) {
-		e.Cause, e.Detail = check.LDAPTimeout, "not tried in time: the bind at another address took too long"
-	}
-	return e
-}
-
-// bindOnce sends the password, and remembers when it is refused. It must be called in the user's turn.
-func (r *ldapsRun) bindOnce(ctx context.Context, a *attempt, session *ldapSession, seen *LDAPServerEvidence) error {
-	if before, ok := r.Refused.find(r.BindDN, r.secret); ok {
-		return &LDAPError{Cause: check.LDAPNotRetried, Operation: phaseBind, Code: -1, Detail: fmt.Sprintf(
-			"held back, so as not to lock the account: %s refused this password (%s) at %s", before.by, before.cause,
-			before.since.UTC().Format(time.RFC3339))}
-	}
-	part, cancel := context.WithTimeout(ctx, share(ctx, 1, 2))
-	defer cancel()
-	err := session.bind(part, r.BindDN, r.secret)
-	seen.noteBind(err)
-	refused, ok := errors.AsType[*LDAPError](err)
-	if !ok || refused.Code != resultInvalidCredentials {
-		return err
-	}
-	r.refusedNow = a.address.String()
-	if refused.blamesSecret() {
-		r.Refused.add(r.BindDN, r.secret, refusal{since: time.Now(), cause: refused.Cause, by: r.refusedNow})
-	}
-	return err
-}
-
 // search reads the rootDSE, and counts what is below the base. A directory that does not show its rootDSE is let be,
 // unless that is all that was asked for.
 func (r *ldapsRun) search(ctx context.Context, session *ldapSession, seen *LDAPServerEvidence) error {
@@ -207,49 +150,14 @@ func (r *ldapsRun) search(ctx context.Context, session *ldapSession, seen *LDAPS
 	if got.code >= 0 {
 		seen.SearchResult = &got.code
 	}
-	if told, ok := errors.AsType[*LDAPError](err); ok && told.Cause == check.LDAPSizeLimit && got.entries >= r.MinEntries {
-		return nil // cut off by the directory, but at no fewer than there must be
+	if got.more && got.entries >= r.MinEntries {
+		return nil // cut off by the directory's own limit, but at no fewer than there must be
 	}
 	if err == nil && got.entries < r.MinEntries {
 		return &LDAPError{Cause: check.LDAPTooFewEntries, Operation: phaseSearch, Code: got.code, Detail: fmt.Sprintf(
 			"%d entries below %s, fewer than %d", got.entries, cleanText(r.BaseDN, maxLDAPText), r.MinEntries)}
 	}
 	return err
-}
-
-// server is the evidence of one address. Each is filled in by one goroutine.
-func (r *ldapsRun) server(a *attempt) *LDAPServerEvidence {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := &LDAPServerEvidence{Address: a.address.String()}
-	r.servers[e.Address] = e
-	return e
-}
-
-func (e *LDAPServerEvidence) noteBind(err error) {
-	code := 0
-	if told, ok := errors.AsType[*LDAPError](err); ok {
-		code, e.BindData = told.Code, told.Data
-	} else if err != nil {
-		code = -1
-	}
-	if code >= 0 {
-		e.BindResult = &code
-	}
-}
-
-func (r *ldapsRun) evidence(attempts []attempt) LDAPSEvidence {
-	e := LDAPSEvidence{BindDN: cleanText(r.BindDN, maxLDAPText), BaseDN: cleanText(r.BaseDN, maxLDAPText),
-		MinEntries: r.MinEntries, TLS: newTLSEvidence(attempts)}
-	if r.BaseDN != "" {
-		e.Filter = cleanText(r.Filter, maxLDAPText)
-	}
-	for i := range attempts {
-		if s := r.servers[attempts[i].address.String()]; s != nil {
-			e.Servers = append(e.Servers, *s)
-		}
-	}
-	return e
 }
 
 // describe says in one sentence what is well.
@@ -266,7 +174,9 @@ func (r *ldapsRun) describe(attempts []attempt) string {
 }
 
 func (r *ldapsRun) counted(attempts []attempt) string {
-	at := slices.IndexFunc(attempts, func(a attempt) bool { return a.skipped == "" && r.servers[a.address.String()] != nil })
+	at := slices.IndexFunc(attempts, func(a attempt) bool {
+		return a.skipped == "" && r.servers[a.address.String()] != nil
+	})
 	if at < 0 {
 		return "entries"
 	}

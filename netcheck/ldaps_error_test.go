@@ -45,10 +45,11 @@ func FuzzBindReason(f *testing.F) {
 			if e.Cause == "" || e.Cause.Layer() != check.LayerLDAP {
 				t.Errorf("code %d has the cause %q", code, e.Cause)
 			}
-			if e.Data != "" && (bindReasonName(e.Data) == "" || !strings.Contains(strings.ToLower(message), "data "+e.Data)) {
+			given := strings.Contains(strings.ToLower(message), "data "+e.Data)
+			if e.Data != "" && (bindReasonName(e.Data) == "" || !given) {
 				t.Errorf("reason %q of %q", e.Data, message)
 			}
-			if text := e.Error(); len(text) > 3*maxLDAPText || strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
+			if text := e.Error(); len(text) > 3*maxLDAPText || !plain(text) {
 				t.Errorf("sentence %q", text)
 			}
 		}
@@ -74,13 +75,14 @@ func TestResultCauses(t *testing.T) {
 		{phaseSearch, 50, false, check.LDAPInsufficientAccess}, {phaseSearch, 50, true, check.LDAPAnonymousRefused},
 		{phaseSearch, 51, false, check.LDAPBusy}, {phaseSearch, 52, false, check.LDAPUnavailable},
 		{phaseSearch, 53, false, check.LDAPUnwilling}, {phaseSearch, 2, false, check.LDAPMalformed},
-		{phaseSearch, 123, false, check.LDAPInsufficientAccess}, {phaseSearch, 80, false, check.UnknownIn(check.LayerLDAP)},
+		{phaseSearch, 123, false, check.LDAPInsufficientAccess},
+		{phaseSearch, 80, false, check.UnknownIn(check.LayerLDAP)},
 	}
 	for _, tt := range tests {
 		err := error(resultError(tt.operation, tt.code, "", tt.anonymous))
 		cause, detail, ok := classifyLDAP(&phaseError{phase: tt.operation, err: err})
 		if !ok || cause != tt.want || !strings.Contains(detail, "result ") {
-			t.Errorf("%s %d, anonymous %t: got %q: %s; want %q", tt.operation, tt.code, tt.anonymous, cause, detail, tt.want)
+			t.Errorf("%+v: got %q: %s", tt, cause, detail)
 		}
 	}
 	if _, _, ok := classifyLDAP(errors.New("other")); ok {

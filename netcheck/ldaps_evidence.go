@@ -1,6 +1,7 @@
 package netcheck
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -90,4 +91,39 @@ func generalizedTime(s string) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// server is the evidence of one address. Each is filled in by one goroutine.
+func (r *ldapsRun) server(a *attempt) *LDAPServerEvidence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := &LDAPServerEvidence{Address: a.address.String()}
+	r.servers[e.Address] = e
+	return e
+}
+
+func (e *LDAPServerEvidence) noteBind(err error) {
+	code := 0
+	if told, ok := errors.AsType[*LDAPError](err); ok {
+		code, e.BindData = told.Code, told.Data
+	} else if err != nil {
+		code = -1
+	}
+	if code >= 0 {
+		e.BindResult = &code
+	}
+}
+
+func (r *ldapsRun) evidence(attempts []attempt) LDAPSEvidence {
+	e := LDAPSEvidence{BindDN: cleanText(r.BindDN, maxLDAPText), BaseDN: cleanText(r.BaseDN, maxLDAPText),
+		MinEntries: r.MinEntries, TLS: newTLSEvidence(attempts)}
+	if r.BaseDN != "" {
+		e.Filter = cleanText(r.Filter, maxLDAPText)
+	}
+	for i := range attempts {
+		if s := r.servers[attempts[i].address.String()]; s != nil {
+			e.Servers = append(e.Servers, *s)
+		}
+	}
+	return e
 }

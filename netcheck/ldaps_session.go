@@ -175,8 +175,8 @@ func (s *ldapSession) do(ctx context.Context, operation string, run func() error
 // on as text only. before is how much had been received when the operation began.
 func (s *ldapSession) broken(ctx context.Context, operation string, before int64, err error) error {
 	received, wireErr := s.wire.state()
-	if explained := s.facts.AfterHandshake(wireErr); before == 0 && explained != wireErr {
-		return explained
+	if refused, ok := errors.AsType[*tlsprobe.HandshakeError](s.facts.AfterHandshake(wireErr)); ok && before == 0 {
+		return refused
 	}
 	e := &LDAPError{Operation: operation, Code: -1, Err: errors.Join(err, wireErr)}
 	ours := isTimeout(wireErr) || (wireErr == nil && share(ctx, 1, 1) == 0)

@@ -59,7 +59,8 @@ func newDirectoryPKI(t *testing.T) directoryPKI {
 		t.Fatal(err)
 	}
 	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	p := directoryPKI{authority: block("CERTIFICATE", caDER), leaf: block("CERTIFICATE", leafDER), key: block("PRIVATE KEY", keyDER)}
+	p := directoryPKI{authority: block("CERTIFICATE", caDER), leaf: block("CERTIFICATE", leafDER),
+		key: block("PRIVATE KEY", keyDER)}
 	parsed, err := x509.ParseCertificate(caDER)
 	if err != nil {
 		t.Fatal(err)
@@ -121,10 +122,12 @@ func startSlapd(t *testing.T, hosts []string, global string) *slapd {
 		}
 	}
 	conf := filepath.Join(dir, "slapd.conf")
-	writeFile(t, conf, strings.ReplaceAll(strings.Replace(slapdConf, "GLOBAL", global, 1), "DIR", dir))
+	replace := strings.NewReplacer("GLOBAL", global, "DIR", dir)
+	writeFile(t, conf, replace.Replace(readFile(t, "testdata/ldap/slapd.conf")))
 	for suffix, ldif := range slapdData() {
 		writeFile(t, dir+"/init.ldif", ldif)
-		if out, err := exec.Command(adder, "-q", "-f", conf, "-b", suffix, "-l", dir+"/init.ldif").CombinedOutput(); err != nil {
+		add := exec.Command(adder, "-q", "-f", conf, "-b", suffix, "-l", dir+"/init.ldif")
+		if out, err := add.CombinedOutput(); err != nil {
 			t.Fatalf("slapadd %s: %v: %s", suffix, err, out)
 		}
 	}
@@ -185,87 +188,23 @@ func secretFile(t *testing.T, content string) string {
 	return path
 }
 
-const slapdConf = `include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-moduleload retcode
-pidfile DIR/slapd.pid
-TLSCACertificateFile DIR/ca.pem
-TLSCertificateFile DIR/leaf.pem
-TLSCertificateKeyFile DIR/key.pem
-GLOBAL
-database mdb
-suffix "dc=test"
-rootdn "cn=admin,dc=test"
-rootpw pw
-directory DIR/test
-limits dn.exact="cn=short,dc=test" size=3
-access to attrs=userPassword by anonymous auth by * none
-access to dn.subtree="ou=closed,dc=test" by * disclose
-access to dn.subtree="dc=test" by users read by * disclose
-
-database mdb
-suffix "dc=strong"
-rootdn "cn=admin,dc=strong"
-rootpw pw
-directory DIR/strong
-security ssf=1024
-
-database mdb
-suffix "dc=codes"
-rootdn "cn=admin,dc=codes"
-rootpw pw
-directory DIR/codes
-access to attrs=userPassword by anonymous auth by * none
-access to * by * read
-overlay retcode
-retcode-parent "ou=faults,dc=codes"
-retcode-item "cn=ad525" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 525, v4563"
-retcode-item "cn=ad52e" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 52e, v4563"
-retcode-item "cn=ad530" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 530, v4563"
-retcode-item "cn=ad531" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 531, v4563"
-retcode-item "cn=ad532" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 532, v4563"
-retcode-item "cn=ad533" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 533, v4563"
-retcode-item "cn=ad701" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 701, v4563"
-retcode-item "cn=ad773" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 773, v4563"
-retcode-item "cn=ad775" 0x31 op=bind text="80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 775, v4563"
-retcode-item "cn=strongbind" 0x08 op=bind
-retcode-item "cn=busybind" 0x33 op=bind
-retcode-item "cn=nopassword" 0x30 op=bind
-retcode-item "cn=byebind" 0x00 op=bind flags=pre-disconnect
-retcode-item "cn=slowbind" 0x00 op=bind sleeptime=2
-retcode-item "cn=busy" 0x33 op=search
-retcode-item "cn=unavailable" 0x34 op=search
-retcode-item "cn=unwilling" 0x35 op=search text="come\nback later"
-retcode-item "cn=referral" 0x0a op=search ref="ldaps://other.test/dc=codes"
-retcode-item "cn=timelimit" 0x03 op=search
-retcode-item "cn=adminlimit" 0x0b op=search
-retcode-item "cn=adanonymous" 0x01 op=search text="000004DC: LdapErr: DSID-0C090A5C, comment: In order to perform this operation a successful bind must be completed on the connection., data 0, v4563"
-retcode-item "cn=other" 0x50 op=search
-retcode-item "cn=bye" 0x00 op=search flags=pre-disconnect
-retcode-item "cn=slow" 0x00 op=search sleeptime=2
-`
-
+// slapdData is what each database holds: a tree with 20 people and a few users, and two that are next to empty.
 func slapdData() map[string]string {
-	person := func(dn, cn string) string {
-		return fmt.Sprintf("dn: %s\nobjectClass: person\ncn: %s\nsn: %s\nuserPassword: pw\n\n", dn, cn, cn)
+	domain := func(dc string) string {
+		return fmt.Sprintf("dn: dc=%[1]s\nobjectClass: dcObject\nobjectClass: organization\no: %[1]s\n\n", dc)
 	}
-	tree := "dn: dc=test\nobjectClass: dcObject\nobjectClass: organization\no: test\ndc: test\n\n"
+	person := func(cn, below string) string {
+		return fmt.Sprintf("dn: cn=%[1]s,%[2]s\nobjectClass: person\nsn: %[1]s\nuserPassword: pw\n\n", cn, below)
+	}
+	tree := domain("test")
 	for _, ou := range []string{"people", "closed"} {
 		tree += fmt.Sprintf("dn: ou=%[1]s,dc=test\nobjectClass: organizationalUnit\nou: %[1]s\n\n", ou)
 	}
-	for _, cn := range []string{"reader", "short", "wrong", "changed", "shared"} {
-		tree += person("cn="+cn+",dc=test", cn)
+	for _, cn := range []string{"reader", "short", "wrong", "shared"} {
+		tree += person(cn, "dc=test")
 	}
 	for i := range 20 {
-		cn := fmt.Sprintf("user%02d", i)
-		tree += person("cn="+cn+",ou=people,dc=test", cn)
+		tree += person(fmt.Sprintf("user%02d", i), "ou=people,dc=test")
 	}
-	return map[string]string{
-		"dc=test":   tree,
-		"dc=strong": "dn: dc=strong\nobjectClass: dcObject\nobjectClass: organization\no: strong\ndc: strong\n\n",
-		"dc=codes":  "dn: dc=codes\nobjectClass: dcObject\nobjectClass: organization\no: codes\ndc: codes\n\n" + person("cn=reader,dc=codes", "reader"),
-	}
+	return map[string]string{"dc=test": tree, "dc=strong": domain("strong"), "dc=codes": domain("codes")}
 }

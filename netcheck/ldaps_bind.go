@@ -1,0 +1,68 @@
+package netcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sallyport/check"
+)
+
+func (r *ldapsRun) withoutSecret() error {
+	return &LDAPError{Cause: check.LDAPInvalidCredentials, Operation: phaseBind, Code: -1, Err: r.secretErr,
+		Detail: "not tried: " + cleanText(r.secretErr.Error(), maxLDAPText)}
+}
+
+// bind binds the user when it is this address's turn, unless the password has been refused before.
+func (r *ldapsRun) bind(ctx context.Context, a *attempt, session *ldapSession, seen *LDAPServerEvidence) error {
+	if r.BindDN == "" {
+		return a.timed(phaseBind, func() error {
+			err := session.bind(ctx, "", "")
+			seen.noteBind(err)
+			return err
+		})
+	}
+	turn := r.Refused.turn(r.BindDN)
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return a.timed(phaseBind, func() error { return noTurn(ctx) })
+	}
+	if r.refusedNow != "" {
+		a.skipped = "not bound: " + r.refusedNow + " has just refused the user"
+		return nil
+	}
+	return a.timed(phaseBind, func() error { return r.bindOnce(ctx, a, session, seen) })
+}
+
+func noTurn(ctx context.Context) error {
+	e := &LDAPError{Operation: phaseBind, Code: -1, Err: ctx.Err()}
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		e.Cause, e.Detail = check.LDAPTimeout, "not tried in time: the bind at another address took too long"
+	}
+	return e
+}
+
+// bindOnce sends the password, and remembers when it is refused. It must be called in the user's turn.
+func (r *ldapsRun) bindOnce(ctx context.Context, a *attempt, session *ldapSession, seen *LDAPServerEvidence) error {
+	if before, ok := r.Refused.find(r.BindDN, r.secret); ok {
+		return &LDAPError{Cause: check.LDAPNotRetried, Operation: phaseBind, Code: -1, Detail: fmt.Sprintf(
+			"held back, so as not to lock the account: %s refused this password (%s) at %s", before.by, before.cause,
+			before.since.UTC().Format(time.RFC3339))}
+	}
+	part, cancel := context.WithTimeout(ctx, share(ctx, 1, 2))
+	defer cancel()
+	err := session.bind(part, r.BindDN, r.secret)
+	seen.noteBind(err)
+	refused, ok := errors.AsType[*LDAPError](err)
+	if !ok || refused.Code != resultInvalidCredentials {
+		return err
+	}
+	r.refusedNow = a.address.String()
+	if refused.blamesSecret() {
+		r.Refused.add(r.BindDN, r.secret, refusal{since: time.Now(), cause: refused.Cause, by: r.refusedNow})
+	}
+	return err
+}
