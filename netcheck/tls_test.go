@@ -15,7 +15,9 @@ import (
 )
 
 func localTarget(port uint16, roots *tlsprobe.Roots) TLSTarget {
-	return TLSTarget{Host: "127.0.0.1", ServerName: "localhost", Port: port, Roots: roots, Warn: 21 * oneDay, Fail: 7 * oneDay}
+	return TLSTarget{
+		Host: "127.0.0.1", ServerName: "localhost", Port: port, Roots: roots, Warn: 21 * oneDay, Fail: 7 * oneDay,
+	}
 }
 
 // expectResult runs a check and compares what everybody compares: status, cause, words, the phase in which it ended.
@@ -58,7 +60,12 @@ func TestTLSCertificates(t *testing.T) {
 		"clients": {r.leaf(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }),
 			r.intermediate},
 	}
-	ports := startNginx(t, chains, nil)
+	// nginx refuses a client without a certificate by an HTTP answer, after a handshake that is well.
+	chains["insists"] = chains["well"]
+	rootFile, _ := files(t, r.root)
+	ports := startNginx(t, chains, map[string]string{
+		"insists": "ssl_verify_client on; ssl_client_certificate " + rootFile + ";",
+	})
 	tests := []struct {
 		name   string
 		status check.Status
@@ -66,6 +73,7 @@ func TestTLSCertificates(t *testing.T) {
 		words  string
 	}{
 		{"well", check.OK, "", "TLS 1.3, certificate valid until "},
+		{"insists", check.OK, "", "asks for a client certificate"},
 		{"expired", check.Fail, check.CertExpired, "expired on "},
 		{"future", check.Fail, check.CertNotYetValid, "not valid before "},
 		{"3 days", check.Fail, check.CertExpiring, "in 3 days"},
@@ -82,7 +90,8 @@ func TestTLSCertificates(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			result := expectResult(t, localTarget(ports[test.name], r.roots), test.status, test.cause, test.words, "tls")
 			evidence, ok := result.Evidence.(*TLSEvidence)
-			if !ok || evidence.Version != "TLS 1.3" || evidence.Group == "" || len(evidence.Certificates) != len(chains[test.name]) {
+			sent := len(chains[test.name])
+			if !ok || evidence.Version != "TLS 1.3" || evidence.Group == "" || len(evidence.Certificates) != sent {
 				t.Errorf("evidence %+v", result.Evidence)
 			}
 		})
@@ -136,7 +145,7 @@ func TestTLSConnection(t *testing.T) {
 		{"reset on accept", resetNow, check.ConnectReset, "reset"}, // seen by connect(2), or later
 		{"reset after the hello", func(c *net.TCPConn) { takeHello(c); resetNow(c) }, check.TLSReset, "reset in the TLS"},
 		{"closed after the hello", takeHello, check.TLSClosed, "closed the connection"},
-		{"plaintext", say("220 mail.test ESMTP\x1b[2J\u202e\r\n"), check.TLSNotTLS, `"220 mail.test ESMTP\x1b[2J\u202e\r\n"`},
+		{"plaintext", say("220 mail.test\x1b[2J\u202e\r\n"), check.TLSNotTLS, `"220 mail.test\x1b[2J\u202e\r\n"`},
 		{"internal error", alert, check.TLSAlert, "internal_error (80)"},
 		{"garbage", say("\x16\x03\x03\x00\x04\x63\x00\x00\x00"), check.TLSMalformed, "broke the TLS protocol"},
 	}
