@@ -109,7 +109,8 @@ func decodeElement(b []byte) (rawElement, error) {
 		return rawElement{}, err
 	}
 	e.comment = userdataComment(attrs.bytes(unix.NFTA_SET_ELEM_USERDATA), udataElementComment)
-	e.attrs = attrs.without(unix.NFTA_SET_ELEM_KEY, nftaElemKeyEnd, unix.NFTA_SET_ELEM_FLAGS)
+	e.attrs = attrs.without(unix.NFTA_SET_ELEM_KEY, nftaElemKeyEnd, unix.NFTA_SET_ELEM_FLAGS,
+		unix.NFTA_SET_ELEM_EXPR, nftaElemExpressions)
 	return e, nil
 }
 
