@@ -42,19 +42,19 @@ const indexPage = `<!doctype html><html lang="en"><title>Sallyport</title><h1>Sa
 <p><a href="/metrics">metrics</a> <a href="/-/healthy">healthy</a></p></html>
 `
 
-// Serve listens on address, host:port, and answers until ctx ends; then it returns nil, within half a second. It is an
-// error when it cannot listen.
-func (m *Metrics) Serve(ctx context.Context, address string) error {
+// Listen opens the address, host:port, for Serve.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
 	var config net.ListenConfig
 	config.SetMultipathTCP(false) // a sandbox that forbids MPTCP sockets would end the process for asking
 	l, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("listen for metrics: %w", err)
+		return nil, fmt.Errorf("listen for metrics: %w", err)
 	}
-	return m.serve(ctx, l)
+	return l, nil
 }
 
-func (m *Metrics) serve(ctx context.Context, l net.Listener) error {
+// Serve answers on the listener until ctx ends; then it closes it and returns nil, within half a second.
+func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           m.Handler(),
 		ReadHeaderTimeout: readWithin,

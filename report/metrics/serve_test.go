@@ -83,7 +83,7 @@ func TestServe(t *testing.T) {
 	l := listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- everything().serve(ctx, l) }()
+	go func() { done <- everything().Serve(ctx, l) }()
 	if status, _ := get(t, "http://"+l.Addr().String()+"/metrics"); status != http.StatusOK {
 		t.Errorf("status %d", status)
 	}
@@ -114,7 +114,7 @@ func TestServeLargeHeader(t *testing.T) {
 	l := listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- New("").serve(ctx, l) }()
+	go func() { done <- New("").Serve(ctx, l) }()
 	defer func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -137,10 +137,10 @@ func TestServeLargeHeader(t *testing.T) {
 	}
 }
 
-func TestServeCannotListen(t *testing.T) {
+func TestListenRefuses(t *testing.T) {
 	taken := listen(t)
 	for _, address := range []string{taken.Addr().String(), "nonsense", "192.0.2.1:9636"} {
-		err := New("").Serve(t.Context(), address)
+		_, err := Listen(t.Context(), address)
 		if err == nil || !strings.HasPrefix(err.Error(), "listen for metrics: ") {
 			t.Errorf("%s: %v", address, err)
 		}

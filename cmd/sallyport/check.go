@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/check"
+	"sallyport/monitor"
+	"sallyport/netcheck"
+)
+
+// checkWorkers is how many checks run at a time in `sallyport check`.
+const checkWorkers = 16
+
+func newCheck(opts *options) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "check [NAME...]",
+		Short: "Run every check once, or those named, and exit",
+		Example: "  sallyport check\n" +
+			"  sallyport check directory -o json\n" +
+			"  sallyport check -o nagios",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return opts.checkNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, names []string) error {
+			conf, err := opts.load()
+			if err != nil {
+				return err
+			}
+			checks, err := wireChecks(conf, new(netcheck.RefusedSecrets))
+			if err != nil {
+				return err
+			}
+			if checks, err = named(checks, names); err != nil {
+				return err
+			}
+			results := monitor.Once(cmd.Context(), checks, checkWorkers, newLogger(cmd.ErrOrStderr(), "check"))
+			return report(cmd, output, results)
+		},
+	}
+	bindReport(cmd, &output)
+	return cmd
+}
+
+// checkNames is every name for completion; none where the configuration cannot be read.
+func (o *options) checkNames() []string {
+	conf, err := o.load()
+	if err != nil {
+		return nil
+	}
+	checks, err := wireChecks(conf, new(netcheck.RefusedSecrets))
+	if err != nil {
+		return nil
+	}
+	return checkNames(checks)
+}
+
+func checkNames(checks []check.Check) []string {
+	names := make([]string, 0, len(checks))
+	for _, c := range checks {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// named is the checks of those names, in the configuration's order; all of them for no name.
+func named(checks []check.Check, names []string) ([]check.Check, error) {
+	if len(checks) == 0 {
+		return nil, errors.New("the configuration has no checks: add some below `checks`")
+	}
+	if len(names) == 0 {
+		return checks, nil
+	}
+	all := checkNames(checks)
+	for _, name := range names {
+		if !slices.Contains(all, name) {
+			return nil, fmt.Errorf("there is no check %q%s; the configuration has %v", name, didYouMean(name, all), all)
+		}
+	}
+	return slices.DeleteFunc(checks, func(c check.Check) bool { return !slices.Contains(names, c.Name) }), nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"sallyport/config"
+	"sallyport/control"
+	"sallyport/firewall/guard"
+	"sallyport/firewall/kernel"
+)
+
+// guardProcess is `run --only guard`: it alone speaks netlink, and it opens no IP socket.
+type guardProcess struct {
+	opts  *options
+	log   *slog.Logger
+	guard *guard.Guard
+	file  string // the configuration, as an absolute path
+
+	mu      sync.Mutex
+	last    control.Report
+	changed chan struct{} // closed when last is replaced
+}
+
+func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
+	conf, err := opts.load()
+	if err != nil {
+		return err
+	}
+	ruleset, err := compile(conf, opts.noManagement)
+	if err != nil {
+		return err
+	}
+	listener, lock, err := control.Listen(filepath.Join(conf.Paths.Runtime, control.GuardSocket))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Release() }()
+	defer func() { _ = listener.Close() }()
+	live, err := kernel.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = live.Close() }()
+
+	file, err := filepath.Abs(opts.file)
+	if err != nil {
+		return err
+	}
+	p := &guardProcess{opts: opts, log: log, guard: guard.New(live, log), file: file, changed: make(chan struct{})}
+	if err := p.guard.Put(ctx, ruleset, conf.Firewall.Mode == config.Enforce); err != nil {
+		return err
+	}
+	log.Info("guarding", "mode", conf.Firewall.Mode, "table", "inet sallyport")
+	return p.run(ctx, listener)
+}
+
+func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) error {
+	server := &control.Server{
+		Log: p.log,
+		Handlers: map[control.Verb]control.Handler{
+			control.VerbReload: p.reload,
+			control.VerbApply:  p.apply,
+		},
+		Streamers: map[control.Verb]control.Streamer{control.VerbReports: p.reports},
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Serve(ctx, listener) })
+	group.Go(func() error { return p.guard.Run(ctx, p.tell) })
+	group.Go(func() error { return onHangup(ctx, func() { p.reloadOnHangup(ctx) }) })
+	return group.Wait()
+}
+
+// put loads the configuration again and puts it in force, whole or not at all.
+func (p *guardProcess) put(ctx context.Context, digest string) error {
+	conf, err := p.opts.loadExpecting(digest)
+	if err != nil {
+		return err
+	}
+	ruleset, err := compile(conf, p.opts.noManagement)
+	if err != nil {
+		return err
+	}
+	if err := p.guard.Put(ctx, ruleset, conf.Firewall.Mode == config.Enforce); err != nil {
+		return err
+	}
+	p.log.Info("configuration in force", "file", p.file, "mode", conf.Firewall.Mode)
+	p.tell(p.guard.Look(ctx))
+	return nil
+}
+
+func (p *guardProcess) reload(ctx context.Context, body json.RawMessage) (any, error) {
+	var request control.Reload
+	if err := json.Unmarshal(body, &request); err != nil {
+		return nil, err
+	}
+	return nil, p.put(ctx, request.Digest)
+}
+
+func (p *guardProcess) reloadOnHangup(ctx context.Context) {
+	if err := p.put(ctx, ""); err != nil {
+		p.log.Error("configuration rejected, the running one stays", "err", err)
+	}
+}
+
+func (p *guardProcess) apply(ctx context.Context, body json.RawMessage) (any, error) {
+	var request control.Apply
+	if err := json.Unmarshal(body, &request); err != nil {
+		return nil, err
+	}
+	if request.File != p.file {
+		return nil, fmt.Errorf("the running guard keeps %s in force, not %s: stop it, or apply its own file", p.file, request.File)
+	}
+	if err := p.put(ctx, request.Digest); err != nil {
+		return nil, err
+	}
+	report, _ := p.latest()
+	return report.Result, nil
+}
+
+// tell keeps the report for whoever listens, and wakes them.
+func (p *guardProcess) tell(r guard.Report) {
+	report := control.Report{Result: r.Result, Repairs: r.Repairs, Counters: make(map[string]control.Counter, len(r.Counters))}
+	for name, c := range r.Counters {
+		report.Counters[name] = control.Counter{Packets: c.Packets, Bytes: c.Bytes}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = report
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// latest is the last report and what is closed when there is a newer one.
+func (p *guardProcess) latest() (control.Report, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last, p.changed
+}
+
+func (p *guardProcess) reports(ctx context.Context, send func(any) error) error {
+	for {
+		report, changed := p.latest()
+		if !report.Result.Time.IsZero() {
+			if err := send(report); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

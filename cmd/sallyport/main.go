@@ -1,0 +1,72 @@
+// Command sallyport keeps a Linux host shut to everything but management, and proves that the host's own ways out work.
+// The package parses, wires and runs, one file per subcommand; what is decided is decided elsewhere.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/firewall/kernel"
+)
+
+// version is what `sallyport version` and every report say.
+const version = "0.1.0"
+
+func main() {
+	kernel.RehearseMain()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// execute runs one command line and returns its exit code: 0 ok, 1 warning, 2 failing, 3 could not tell.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var verdict verdictError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &verdict):
+		return int(verdict)
+	case errors.Is(err, syscall.EPIPE):
+		return codeUnknown // whoever read the output has gone; there is nobody to tell
+	default:
+		_, _ = fmt.Fprintf(stderr, "sallyport: %v\n", err)
+		return codeUnknown
+	}
+}
+
+func newRoot() *cobra.Command {
+	opts := &options{}
+	root := &cobra.Command{
+		Use:   "sallyport",
+		Short: "Keep a host shut to everything but management, and prove that its ways out work",
+		Long: "Sallyport keeps a Linux host shut to everything but management, keeps proving that it is shut, and keeps\n" +
+			"proving that the host's own ways out (DNS, TLS, LDAPS) work, naming what broke, at which layer, and what to do.\n\n" +
+			"Exit codes: 0 ok, 1 warning, 2 failing, 3 could not tell (bad usage, bad configuration, not permitted, no daemon).",
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	opts.bind(root)
+	root.AddCommand(
+		newRun(opts), newCheck(opts), newPlan(opts), newApply(opts), newVerify(opts), newStatus(opts),
+		newConfig(opts), newExplain(), newInit(opts), newVersion(),
+	)
+	return root
+}

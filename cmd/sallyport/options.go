@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/config"
+)
+
+const defaultConfig = "/etc/sallyport/sallyport.yaml"
+
+// options are the flags that every command has.
+type options struct {
+	file         string
+	noManagement bool
+}
+
+func (o *options) bind(root *cobra.Command) {
+	file := os.Getenv("SALLYPORT_CONFIG")
+	if file == "" {
+		file = defaultConfig
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&o.file, "config", "c", file, "the configuration `FILE` (or set SALLYPORT_CONFIG)")
+	flags.BoolVar(&o.noManagement, "no-management", false, "accept a policy that lets nobody in, not even management")
+}
+
+// load reads and validates the configuration.
+func (o *options) load() (*config.Config, error) {
+	return config.Load(o.file, config.Options{NoManagement: o.noManagement})
+}
+
+// loadExpecting is load for a process that was told by another which bytes to load, so that both mean the same
+// configuration. An empty digest means any.
+func (o *options) loadExpecting(digest string) (*config.Config, error) {
+	conf, err := o.load()
+	if err != nil {
+		return nil, err
+	}
+	if digest != "" && digest != conf.Digest {
+		return nil, fmt.Errorf("%s changed while it was being loaded: try again", o.file)
+	}
+	return conf, nil
+}
+
+func newLogger(w io.Writer, role string) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, nil)).With("role", role)
+}

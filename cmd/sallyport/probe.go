@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sallyport/check"
+	"sallyport/config"
+	"sallyport/control"
+	"sallyport/firewall/guard"
+	"sallyport/monitor"
+	"sallyport/netcheck"
+	"sallyport/report/document"
+)
+
+// probeProcess is `run --only probe`: the checks, the sinks and the status. It speaks no netlink.
+type probeProcess struct {
+	opts    *options
+	log     *slog.Logger
+	monitor *monitor.Monitor
+	sinks   *sinks
+	health  *health
+	refused netcheck.RefusedSecrets
+
+	mu       sync.Mutex
+	conf     *config.Config // the running one
+	prepared *prepared      // made ready by the first step of a reload, or nil
+}
+
+// prepared is all that a new configuration needs, made before the running one is given up.
+type prepared struct {
+	conf   *config.Config
+	checks []check.Check
+	sinks  *change
+}
+
+func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
+	conf, err := opts.load()
+	if err != nil {
+		return err
+	}
+	listener, lock, err := control.Listen(filepath.Join(conf.Paths.Runtime, control.ProbeSocket))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Release() }()
+	defer func() { _ = listener.Close() }()
+
+	p := &probeProcess{opts: opts, log: log, conf: conf, sinks: newSinks(log)}
+	p.health = newHealth(p.sinks.down)
+	next, err := p.prepare(conf)
+	if err != nil {
+		return err
+	}
+	p.monitor, err = monitor.New(next.checks, monitor.Options{Logger: log}, p.sinks)
+	if err != nil {
+		next.sinks.abandon()
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	p.sinks.run(ctx, next.sinks)
+	defer p.sinks.wait()
+	server := &control.Server{Log: log, Handlers: map[control.Verb]control.Handler{
+		control.VerbStatus:   p.status,
+		control.VerbReload:   p.reload,
+		control.VerbRejected: p.rejected,
+	}}
+	group.Go(func() error { return server.Serve(ctx, listener) })
+	group.Go(func() error { return p.monitor.Run(ctx) })
+	group.Go(func() error { return onHangup(ctx, p.reloadOnHangup) })
+	if conf.Firewall.Mode != config.Off {
+		socket := filepath.Join(conf.Paths.Runtime, control.GuardSocket)
+		group.Go(func() error { return p.listenToGuard(ctx, socket) })
+	}
+	log.Info("probing", "checks", len(next.checks))
+	return group.Wait()
+}
+
+// prepare makes all that a configuration needs, and changes nothing.
+func (p *probeProcess) prepare(conf *config.Config) (*prepared, error) {
+	checks, err := wireChecks(conf, &p.refused)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, p.ownChecks(conf)...)
+	if _, err := monitor.New(checks, monitor.Options{}); err != nil {
+		return nil, fmt.Errorf("%s: %w", conf.File, err)
+	}
+	sinks, err := p.sinks.prepare(conf, checkNames(checks))
+	if err != nil {
+		return nil, err
+	}
+	return &prepared{conf: conf, checks: checks, sinks: sinks}, nil
+}
+
+// ownChecks are the checks that no configuration lists: the guard's word about the ruleset, and Sallyport's own health.
+func (p *probeProcess) ownChecks(conf *config.Config) []check.Check {
+	var checks []check.Check
+	if conf.Firewall.Mode != config.Off {
+		c := guard.Check()
+		c.Interval, c.FailAfter, c.RecoverAfter = guardSilence, 1, 1
+		checks = append(checks, c)
+	}
+	return append(checks, p.health.checks(conf)...)
+}
+
+// commit takes what was prepared. It cannot fail: prepare has tried everything that could.
+func (p *probeProcess) commit(next *prepared) error {
+	if err := p.monitor.Reload(next.checks); err != nil {
+		next.sinks.abandon()
+		return err
+	}
+	p.sinks.commit(next.sinks)
+	p.conf = next.conf
+	p.health.loaded()
+	p.log.Info("configuration in force", "file", next.conf.File, "checks", len(next.checks))
+	return nil
+}
+
+func (p *probeProcess) reload(_ context.Context, body json.RawMessage) (any, error) {
+	var request control.Reload
+	if err := json.Unmarshal(body, &request); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return nil, p.step(request)
+}
+
+func (p *probeProcess) step(request control.Reload) error {
+	next := p.prepared
+	p.prepared = nil
+	if request.Step == control.Commit {
+		if next == nil || next.conf.Digest != request.Digest {
+			return errors.New("nothing of that configuration was prepared")
+		}
+		return p.commit(next)
+	}
+	if next != nil {
+		next.sinks.abandon()
+	}
+	if request.Step == control.Abandon {
+		return nil
+	}
+	conf, err := p.opts.loadExpecting(request.Digest)
+	if err != nil {
+		return err
+	}
+	if err := sameProcesses(p.conf, conf); err != nil {
+		return err
+	}
+	if next, err = p.prepare(conf); err != nil {
+		return err
+	}
+	if request.Step == control.Prepare {
+		p.prepared = next
+		return nil
+	}
+	return p.commit(next)
+}
+
+func (p *probeProcess) reloadOnHangup() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.step(control.Reload{}); err != nil {
+		p.log.Error("configuration rejected, the running one stays", "err", err)
+		p.health.rejected(err.Error())
+	}
+}
+
+func (p *probeProcess) rejected(_ context.Context, body json.RawMessage) (any, error) {
+	var request control.Rejected
+	if err := json.Unmarshal(body, &request); err != nil {
+		return nil, err
+	}
+	p.health.rejected(request.Reason)
+	return nil, nil
+}
+
+func (p *probeProcess) status(context.Context, json.RawMessage) (any, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	return document.Of(version, host, time.Now(), items(p.monitor.States())), nil
+}
+
+// items is what is believed of each check beside its latest result.
+func items(states []monitor.State) []document.Item {
+	list := make([]document.Item, 0, len(states))
+	for _, s := range states {
+		latest := s.Last
+		latest.Check, latest.Kind, latest.Target = s.Check, s.Kind, s.Target // a check that was not run yet has no result
+		list = append(list, document.Item{Result: latest, State: &document.State{
+			Status: s.Status, Cause: s.Cause, Since: s.Since, Consecutive: s.Consecutive(),
+		}})
+	}
+	return list
+}

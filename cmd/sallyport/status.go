@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/control"
+	"sallyport/report/document"
+)
+
+const (
+	statusTimeout = 5 * time.Second
+	watchInterval = time.Second
+)
+
+func newStatus(opts *options) *cobra.Command {
+	var (
+		output string
+		watch  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say what the running daemon believes now",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conf, err := opts.load()
+			if err != nil {
+				return err
+			}
+			socket := filepath.Join(conf.Paths.Runtime, control.ProbeSocket)
+			if watch {
+				return watchStatus(cmd, output, socket)
+			}
+			doc, err := askStatus(cmd.Context(), socket)
+			if err != nil {
+				return err
+			}
+			return reportDocument(cmd, output, doc)
+		},
+	}
+	bindReport(cmd, &output)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "again every second, until interrupted")
+	return cmd
+}
+
+func askStatus(ctx context.Context, socket string) (document.Document, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	var doc document.Document
+	if err := control.Call(ctx, socket, control.VerbStatus, nil, &doc); err != nil {
+		return document.Document{}, fmt.Errorf("ask the daemon: %w (is `sallyport run` running with this configuration?)", err)
+	}
+	return doc, nil
+}
+
+// watchStatus reports until the context ends, which is how it is meant to end. On a terminal each report overwrites the
+// one before.
+func watchStatus(cmd *cobra.Command, output, socket string) error {
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	for {
+		doc, err := askStatus(cmd.Context(), socket)
+		switch {
+		case cmd.Context().Err() != nil:
+			return nil //nolint:nilerr // an end that was asked for is no error
+		case err != nil:
+			return err
+		}
+		if isTerminal(cmd.OutOrStdout()) {
+			if _, err := fmt.Fprint(cmd.OutOrStdout(), "\x1b[H\x1b[2J"); err != nil {
+				return err
+			}
+		}
+		if err := write(cmd, output, doc); err != nil {
+			return err
+		}
+		select {
+		case <-cmd.Context().Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}

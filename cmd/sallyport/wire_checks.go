@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport/check"
+	"sallyport/config"
+	"sallyport/netcheck"
+	"sallyport/tlsprobe"
+)
+
+// wireChecks turns the configuration's checks into ones that run, in the order of the file: dns, tls, ldaps. Trust roots
+// are read once, here. The passwords that directories have refused outlive a reload.
+func wireChecks(conf *config.Config, refused *netcheck.RefusedSecrets) ([]check.Check, error) {
+	trust := newTrust(conf.Trust)
+	var checks []check.Check
+	for _, c := range conf.Checks.DNS {
+		checks = append(checks, wireDNS(c))
+	}
+	for _, c := range conf.Checks.TLS {
+		roots, err := trust.roots(c.Name, c.Roots)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, wireTLS(c, roots, resolvers(conf.Checks.DNS, c.Host)))
+	}
+	for _, c := range conf.Checks.LDAPS {
+		roots, err := trust.roots(c.Name, c.Roots)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, wireLDAPS(c, roots, refused, resolvers(conf.Checks.DNS, c.Host)))
+	}
+	for i := range checks {
+		checks[i].Run = waiving(conf.Waivers, checks[i])
+	}
+	return checks, nil
+}
+
+func wireDNS(c config.DNS) check.Check {
+	return scheduled(c.Schedule, check.Check{
+		Name: c.Name, Kind: check.KindDNS, Target: c.Query + " " + c.Type,
+		Run: netcheck.DNS(netcheck.DNSTarget{Query: c.Query, Type: c.Type, Servers: c.Servers, Expect: c.Expect}),
+	})
+}
+
+func wireTLS(c config.TLS, roots *tlsprobe.Roots, after []string) check.Check {
+	target := netcheck.TLSTarget{
+		Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots, Warn: c.Warn, Fail: c.Fail,
+	}
+	return scheduled(c.Schedule, check.Check{
+		Name: c.Name, Kind: check.KindTLS, Target: target.String(), After: after, Run: netcheck.TLS(target),
+	})
+}
+
+func wireLDAPS(c config.LDAPS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, after []string) check.Check {
+	target := netcheck.LDAPSTarget{
+		Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots, Warn: c.Warn, Fail: c.Fail,
+		BindDN: c.BindDN, PasswordFile: c.PasswordFile, BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries,
+		Refused: refused,
+	}
+	return scheduled(c.Schedule, check.Check{
+		Name: c.Name, Kind: check.KindLDAPS, Target: "ldaps://" + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))),
+		After: after, Run: netcheck.LDAPS(target),
+	})
+}
+
+func scheduled(s config.Schedule, c check.Check) check.Check {
+	c.Interval, c.Timeout, c.FailAfter, c.RecoverAfter = s.Interval, s.Timeout, s.FailAfter, s.RecoverAfter
+	return c
+}
+
+// resolvers names the dns checks on which a target depends: those that ask for its name. One for AAAA counts only where
+// none asks for A: a host without IPv6 addresses is still reached.
+func resolvers(checks []config.DNS, host string) []string {
+	byType := map[string][]string{}
+	for _, c := range checks {
+		if strings.EqualFold(strings.TrimSuffix(c.Query, "."), strings.TrimSuffix(host, ".")) {
+			byType[c.Type] = append(byType[c.Type], c.Name)
+		}
+	}
+	if len(byType["A"]) > 0 {
+		return byType["A"]
+	}
+	return byType["AAAA"]
+}
+
+// trust reads each list of roots once.
+type trust struct {
+	fallback []string
+	read     map[string]*tlsprobe.Roots
+}
+
+func newTrust(t config.Trust) *trust {
+	return &trust{fallback: t.Roots, read: map[string]*tlsprobe.Roots{}}
+}
+
+func (t *trust) roots(name string, sources []string) (*tlsprobe.Roots, error) {
+	if len(sources) == 0 {
+		sources = t.fallback
+	}
+	key := strings.Join(sources, "\x00")
+	if roots, ok := t.read[key]; ok {
+		return roots, nil
+	}
+	roots, err := tlsprobe.LoadRoots(sources)
+	if err != nil {
+		return nil, fmt.Errorf("check %s: %w", name, err)
+	}
+	t.read[key] = roots
+	return roots, nil
+}
+
+// waiving is the check's Run with the waivers applied to what it finds.
+func waiving(waivers []config.Waiver, c check.Check) func(context.Context) check.Result {
+	mine := slices.DeleteFunc(slices.Clone(waivers), func(w config.Waiver) bool { return w.Check != c.Name })
+	if len(mine) == 0 {
+		return c.Run
+	}
+	return func(ctx context.Context) check.Result {
+		r := c.Run(ctx)
+		r.Check = c.Name
+		return waive(mine, r, time.Now())
+	}
+}
+
+// waive is the result with the waiver of its check applied: what does not hold is waived while the waiver is in force,
+// and what a waiver that ran out no longer covers says so.
+func waive(waivers []config.Waiver, r check.Result, now time.Time) check.Result {
+	if r.Status != check.Fail && r.Status != check.Warn {
+		return r
+	}
+	for _, w := range waivers {
+		switch {
+		case w.Check != r.Check:
+		case now.Before(w.Expires):
+			r.Status = check.Waived
+			r.Detail = fmt.Sprintf("waived until %s (%s): %s", w.Expires.Format(time.DateOnly), w.Reason, r.Detail)
+			return r
+		default:
+			r.Detail += fmt.Sprintf(" (the waiver of it ran out on %s)", w.Expires.Format(time.DateOnly))
+			return r
+		}
+	}
+	return r
+}

@@ -1,0 +1,147 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sallyport/check"
+	"sallyport/firewall"
+	"sallyport/firewall/kernel"
+)
+
+// Name is the name of the check under which the ruleset is reported.
+const Name = "firewall"
+
+// Check is the check of the live ruleset, without a schedule: the guard runs it by its own.
+func Check() check.Check {
+	return check.Check{Name: Name, Kind: check.KindFirewall, Target: "inet " + firewall.Table}
+}
+
+// Kernel is what the guard needs of the kernel's side.
+type Kernel interface {
+	Apply(ctx context.Context, ruleset firewall.Ruleset) error
+	Dump(ctx context.Context) (kernel.Dump, error)
+	Read(ctx context.Context) (firewall.Ruleset, error)
+	Counters(ctx context.Context) (map[string]kernel.Count, error)
+}
+
+// Evidence is what a result about the ruleset carries.
+type Evidence struct {
+	Drift []string `json:"drift,omitempty"` // in nft words: + is missing from the live table, - is too much in it
+	Hash  string   `json:"hash,omitempty"`  // of the live table's normalised dump
+}
+
+// look is what one look at the live table saw.
+type look struct {
+	err     error
+	missing bool
+	dormant bool
+	exact   bool // the normalised dumps are equal
+	hash    string
+	drift   firewall.Drift
+}
+
+// Verify compares the live table with the ruleset that should be in force, whose normalised dump is golden. It only
+// reads.
+func Verify(ctx context.Context, live Kernel, want firewall.Ruleset, golden kernel.Dump) check.Result {
+	return judge(see(ctx, live, want, golden))
+}
+
+func see(ctx context.Context, live Kernel, want firewall.Ruleset, golden kernel.Dump) look {
+	dump, err := live.Dump(ctx)
+	if errors.Is(err, kernel.ErrNoTable) {
+		return look{missing: true}
+	}
+	if err != nil {
+		return look{err: err}
+	}
+	seen := look{hash: fmt.Sprintf("%x", dump.Hash()), exact: dump.Equal(golden)}
+	if seen.exact {
+		return seen
+	}
+	got, err := live.Read(ctx)
+	if errors.Is(err, kernel.ErrNoTable) {
+		return look{missing: true}
+	}
+	if err != nil {
+		return look{err: err}
+	}
+	seen.dormant = got.Dormant
+	seen.drift = firewall.Diff(want, got)
+	return seen
+}
+
+// judge says what a look means.
+func judge(l look) check.Result {
+	switch {
+	case l.err != nil:
+		return Failure(l.err)
+	case l.missing:
+		return check.Result{
+			Status: check.Fail, Cause: check.FirewallMissing,
+			Detail: "the table inet " + firewall.Table + " is not in the kernel: the host is as open as its other rules leave it",
+			Remedy: "put it in force with `sallyport apply --now`, or let `sallyport run` keep it in force",
+		}
+	case l.dormant:
+		return check.Result{
+			Status: check.Fail, Cause: check.FirewallDormant,
+			Detail: "the table inet " + firewall.Table + " is dormant: it is there, but judges no packet",
+			Remedy: "wake it with `sallyport apply --now`; find who ran `nft add table … { flags dormant; }`",
+			Evidence: Evidence{
+				Hash: l.hash, Drift: lines(l.drift),
+			},
+		}
+	case l.exact:
+		return check.Result{
+			Status: check.OK, Detail: "the live ruleset is exactly what was compiled", Evidence: Evidence{Hash: l.hash},
+		}
+	default:
+		return check.Result{
+			Status: check.Fail, Cause: check.FirewallDrift,
+			Detail:   "the live ruleset differs from the compiled one: " + summary(l.drift),
+			Remedy:   "see `sallyport plan` for the whole difference; put it back with `sallyport apply --now`",
+			Evidence: Evidence{Hash: l.hash, Drift: lines(l.drift)},
+		}
+	}
+}
+
+// Failure is the result for an error of the kernel's side.
+func Failure(err error) check.Result {
+	r := check.Result{Status: check.Unknown, Cause: check.UnknownIn(check.LayerFirewall), Detail: err.Error()}
+	switch {
+	case errors.Is(err, kernel.ErrNotPermitted):
+		r.Cause = check.FirewallNotPermitted
+		r.Remedy = "run it as root, or with the capability CAP_NET_ADMIN"
+	case errors.Is(err, kernel.ErrUnsupported), errors.Is(err, kernel.ErrNoNftables):
+		r.Cause = check.FirewallUnsupported
+		r.Remedy = "load the module that it names, or boot a kernel built with it"
+	}
+	return r
+}
+
+// lines is the drift for a machine: one change each, with its place.
+func lines(d firewall.Drift) []string {
+	list := make([]string, 0, len(d.Changes))
+	for _, c := range d.Changes {
+		list = append(list, c.String()+" (in "+c.In+")")
+	}
+	return list
+}
+
+// summary is the first change of a drift in words, and how many more there are.
+func summary(d firewall.Drift) string {
+	if d.Empty() {
+		return "in a detail that has no nft word (its hash is another)"
+	}
+	first := d.Changes[0]
+	verb := "has too much"
+	if first.Missing {
+		verb = "lacks"
+	}
+	text := fmt.Sprintf("%s %s the %s %q", first.In, verb, first.Object, first.Text)
+	if more := len(d.Changes) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more changes", more)
+	}
+	return text
+}
