@@ -119,7 +119,7 @@ func unboundConf(t *testing.T, dir string, port uint16, ede bool) string {
 	replace := strings.NewReplacer("PORT", fmt.Sprint(port), "DIR", dir, "EDE", yes[ede])
 	conf := replace.Replace(readFile(t, "testdata/dns/unbound.conf"))
 	writeFile(t, filepath.Join(dir, "zone.test"), plainZone(t))
-	zones := "auth-zone:\n name: zone.test\n zonefile: zone.test\n for-downstream: no\n for-upstream: yes\n"
+	zones := authZone("zone.test")
 	for name, window := range map[string][2]time.Duration{
 		"signed.test":  {-time.Hour, time.Hour},
 		"expired.test": {-96 * time.Hour, -48 * time.Hour},
@@ -132,13 +132,18 @@ func unboundConf(t *testing.T, dir string, port uint16, ede bool) string {
 		}
 		writeFile(t, filepath.Join(dir, name), records)
 		conf += fmt.Sprintf(" trust-anchor: \"%s\"\n", key)
-		zones += fmt.Sprintf("auth-zone:\n name: %[1]s\n zonefile: %[1]s\n for-downstream: no\n for-upstream: yes\n", name)
+		zones += authZone(name)
 	}
 	upstream := startDNSFake(t, func(q []byte) [][]byte {
 		return [][]byte{reply(q, func(m *dns.Msg) { m.Rcode = dns.RcodeServerFailure })}
 	})
 	broken := fmt.Sprintf("forward-zone:\n name: broken.test\n forward-addr: 127.0.0.1@%d\n", upstream.Port())
 	return conf + zones + broken
+}
+
+// authZone lets unbound resolve a zone from the file of its name, as if it had asked the zone's servers.
+func authZone(name string) string {
+	return fmt.Sprintf("auth-zone:\n name: %[1]s\n zonefile: %[1]s\n for-downstream: no\n for-upstream: yes\n", name)
 }
 
 // plainZone has a name for each thing that a healthy server can answer.

@@ -179,7 +179,7 @@ func TestLDAPSHostile(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			const timeout = 600 * time.Millisecond
+			const timeout = time.Second
 			target := LDAPSTarget{Host: "127.0.0.1", Port: startLDAPFake(t, config, tt.serve), Roots: pki.roots,
 				BindDN: "cn=reader", PasswordFile: secretFile(t, "pw"), BaseDN: "dc=test", MinEntries: 5}
 			began := time.Now()

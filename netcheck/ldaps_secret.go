@@ -55,7 +55,7 @@ var errEmptySecret = errors.New("the password is empty, and would bind anonymous
 
 // RefusedSecrets remembers which passwords a directory has refused, so that none is tried twice: a monitor must never
 // lock an account. It keeps a keyed hash of them, not the passwords, and the key is new in each process. One value may
-// serve several checks, which then spare an account that they share; a new value, as a reload makes it, forgets. The
+// serve several checks, which then spare an account that they share; a new value forgets. The
 // zero value is ready for use, and is safe for concurrent use.
 type RefusedSecrets struct {
 	mu      sync.Mutex

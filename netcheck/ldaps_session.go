@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	maxLDAPPacket = 1 << 20   // octets of one message; the library's own bound is 2 GiB
-	baseBudget    = 256 << 10 // octets that a directory may send for a bind, its rootDSE and the end of a search
-	entryBudget   = 2 << 10   // and for each entry that is asked for by its name alone
-	maxBudget     = 32 << 20  // and in all
+	maxLDAPPacket = 1 << 20  // octets of one message; the library's own bound is 2 GiB
+	baseBudget    = 64 << 10 // octets that a directory may send for a bind, its rootDSE and the end of a search
+	entryBudget   = 2 << 10  // and for each entry that is asked for by its name alone
+	maxBudget     = 16 << 20 // and in all
 	opRootDSE     = "rootDSE"
 	noAttributes  = "1.1" // RFC 4511 section 4.5.1.8
 
@@ -165,7 +165,11 @@ func (s *ldapSession) do(ctx context.Context, operation string, run func() error
 	case err == nil:
 		return nil
 	case errors.As(err, &told) && (told.ResultCode < ldap.ErrorNetwork || told.ResultCode > ldap.ErrorMalformedPacket):
-		return resultError(operation, told.ResultCode, told.Err.Error(), s.anonymous)
+		e := resultError(operation, told.ResultCode, told.Err.Error(), s.anonymous)
+		if to := referredTo(told.Packet); to != "" {
+			e.Detail += ", to " + cleanText(to, maxLDAPText)
+		}
+		return e
 	default:
 		return s.broken(ctx, operation, before, err)
 	}
@@ -197,6 +201,21 @@ func (s *ldapSession) broken(ctx context.Context, operation string, before int64
 		e.Cause, e.Detail = check.LDAPMalformed, "the answer is no LDAP: "+cleanText(err.Error(), maxLDAPText)
 	}
 	return e
+}
+
+// referredTo is the first address in a response that refers to another server (RFC 4511 section 4.1.10).
+func referredTo(response *ber.Packet) string {
+	const tagReferral = 3
+	if response == nil || len(response.Children) < 2 {
+		return ""
+	}
+	for _, part := range response.Children[1].Children {
+		if part.ClassType == ber.ClassContext && part.Tag == tagReferral && len(part.Children) > 0 {
+			to, _ := part.Children[0].Value.(string)
+			return to
+		}
+	}
+	return ""
 }
 
 // isHangUp says whether the peer ended the connection.

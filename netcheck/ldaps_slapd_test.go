@@ -84,9 +84,9 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 // slapd is a directory server with LDAPS that lives as long as the test.
 type slapd struct {
 	directoryPKI
-	hosts []string
-	port  uint16
-	log   *lockedBuffer
+	addresses []netip.AddrPort
+	port      uint16
+	log       *lockedBuffer
 }
 
 // lockedBuffer takes what a program writes while a test reads it.
@@ -112,7 +112,7 @@ func startSlapd(t *testing.T, hosts []string, global string) *slapd {
 	t.Helper()
 	program, adder := needProgram(t, "slapd"), needProgram(t, "slapadd")
 	dir := t.TempDir()
-	s := &slapd{directoryPKI: newDirectoryPKI(t), hosts: hosts, port: uint16(freePort(t)), log: new(lockedBuffer)}
+	s := &slapd{directoryPKI: newDirectoryPKI(t), port: uint16(freePort(t)), log: new(lockedBuffer)}
 	writeFile(t, dir+"/ca.pem", string(s.authority))
 	writeFile(t, dir+"/leaf.pem", string(s.leaf))
 	writeFile(t, dir+"/key.pem", string(s.key))
@@ -133,6 +133,7 @@ func startSlapd(t *testing.T, hosts []string, global string) *slapd {
 	}
 	urls := make([]string, len(hosts))
 	for i, host := range hosts {
+		s.addresses = append(s.addresses, netip.AddrPortFrom(netip.MustParseAddr(host), s.port))
 		urls[i] = "ldaps://" + net.JoinHostPort(host, fmt.Sprint(s.port)) + "/"
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -169,9 +170,9 @@ func (s *slapd) target(t *testing.T, cn string) LDAPSTarget {
 
 // runAtAll is a run at each of the server's addresses, as if a name had them.
 func (s *slapd) runAtAll(ctx context.Context, target LDAPSTarget) check.Result {
-	attempts := make([]attempt, len(s.hosts))
-	for i, host := range s.hosts {
-		attempts[i].address = netip.AddrPortFrom(netip.MustParseAddr(host), s.port)
+	attempts := make([]attempt, len(s.addresses))
+	for i, address := range s.addresses {
+		attempts[i].address = address
 	}
 	run := newLDAPSRun(target)
 	run.Filter = "(objectClass=person)"

@@ -2,14 +2,20 @@ package netcheck
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
 
 	"sallyport/check"
 )
@@ -74,7 +80,7 @@ func TestLDAPSCauses(t *testing.T) {
 		{"busy", reader, fault("busy"), check.Fail, check.LDAPBusy, "result 51", phaseSearch},
 		{"unavailable", reader, fault("unavailable"), check.Fail, check.LDAPUnavailable, "result 52", phaseSearch},
 		{"unwilling", reader, fault("unwilling"), check.Fail, check.LDAPUnwilling, "result 53", phaseSearch},
-		{"referral", reader, fault("referral"), check.Fail, check.LDAPReferral, "result 10", phaseSearch},
+		{"referral", reader, fault("referral"), check.Fail, check.LDAPReferral, "other.test", phaseSearch},
 		{"time limit", reader, fault("timelimit"), check.Fail, check.LDAPTimeLimit, "result 3", phaseSearch},
 		{"admin limit", reader, fault("adminlimit"), check.Fail, check.LDAPAdminLimit, "result 11", phaseSearch},
 		{"no code fits", reader, fault("other"),
@@ -185,6 +191,32 @@ func TestLDAPSWrongPasswordOnce(t *testing.T) {
 	}
 }
 
+// TestLDAPSSilentAddress holds that an address which takes the password and then says nothing does not keep the others
+// from their turn.
+func TestLDAPSSilentAddress(t *testing.T) {
+	t.Parallel()
+	pki := newDirectoryPKI(t)
+	config := &tls.Config{Certificates: []tls.Certificate{pki.pair}}
+	silent := startLDAPFake(t, config, func(io.Writer, ber.Tag, int64, int) bool { return true })
+	well := startLDAPFake(t, config, bindsThen(func(w io.Writer, id int64) bool {
+		_, err := w.Write(append(message(id, entry("cn=x,dc=test")), message(id, result(0x65, 0, ""))...))
+		return err == nil
+	}))
+	for _, ports := range [][]uint16{{silent, well}, {well, silent}, {silent, silent, well}} {
+		s := &slapd{directoryPKI: pki}
+		for _, port := range ports {
+			s.addresses = append(s.addresses, local(int(port)))
+		}
+		target := LDAPSTarget{BindDN: "cn=reader", PasswordFile: secretFile(t, "pw"), BaseDN: "dc=test", MinEntries: 1,
+			Refused: new(RefusedSecrets)}
+		r := s.runAtAll(withTimeout(t, 2*time.Second), target)
+		at := r.Endpoints[slices.Index(ports, well)]
+		if r.Status != check.Warn || r.Cause != check.LDAPTimeout || at.Status != check.OK {
+			t.Errorf("%v: got %s %q: %s, %+v; want a warning", ports, r.Status, r.Cause, r.Detail, r.Endpoints)
+		}
+	}
+}
+
 // TestLDAPSRefusedShared holds that checks of one account spare it together, and that a new memory, as a reload makes
 // it, lets the password be tried again.
 func TestLDAPSRefusedShared(t *testing.T) {
@@ -267,8 +299,8 @@ func TestReadSecret(t *testing.T) {
 		path := filepath.Join(dir, "secret")
 		writeFile(t, path, tt.content)
 		got, err := readSecret(path)
-		well := (err == nil && tt.wrong == "") || (err != nil && tt.wrong != "" && strings.Contains(err.Error(), tt.wrong))
-		if got != tt.want || !well {
+		said := fmt.Sprint(err)
+		if got != tt.want || (err == nil) != (tt.wrong == "") || !strings.Contains(said, tt.wrong) {
 			t.Errorf("%s: got %q, %v; want %q, error with %q", tt.name, got, err, tt.want, tt.wrong)
 		}
 		if err := os.Remove(path); err != nil {
