@@ -391,6 +391,27 @@ func TestOffers(t *testing.T) {
 	}
 }
 
+// TestNoResumption: a resumed session would show the certificate of the first handshake for ever.
+func TestNoResumption(t *testing.T) {
+	t.Parallel()
+	leaf := issue(t, nil)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := &tls.Config{Certificates: []tls.Certificate{chain(leaf)}, MaxVersion: version}
+		address := serveTLS(t, config)
+		for range 2 {
+			o := Options{ServerName: "host.test", Roots: NewRoots(leaf.cert), Time: now()}
+			_, client, err := shake(t, address, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if client.ConnectionState().DidResume {
+				t.Errorf("%s: resumed", tls.VersionName(version))
+			}
+			_ = client.Close()
+		}
+	}
+}
+
 // TestSNI: a name is sent, an address is not.
 func TestSNI(t *testing.T) {
 	t.Parallel()

@@ -83,11 +83,6 @@ func (v Verdict) Headline() (Finding, bool) {
 	return v.Findings[0], true
 }
 
-// Has says whether a problem is among the findings.
-func (v Verdict) Has(p Problem) bool {
-	return slices.ContainsFunc(v.Findings, func(f Finding) bool { return f.Problem == p })
-}
-
 func (v Verdict) fatal() bool {
 	return slices.ContainsFunc(v.Findings, func(f Finding) bool { return f.Severity == Fatal })
 }

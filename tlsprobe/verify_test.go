@@ -143,6 +143,23 @@ func TestVerifyExpiring(t *testing.T) {
 	}
 }
 
+// TestVerifyTakesTheBetterWay: an authority that is signed by two roots is trusted as long as the better one lasts.
+func TestVerifyTakesTheBetterWay(t *testing.T) {
+	t.Parallel()
+	old := issue(t, nil, authority("Old Root"), valid(-900*day24, 3*day24))
+	fresh := issue(t, nil, authority("New Root"))
+	bridge := issue(t, old, authority("Bridge"))
+	again := issueFor(t, bridge.key, fresh, authority("Bridge"))
+	leaf := issue(t, bridge)
+	both := VerifyOptions{
+		Name: "host.test", Roots: NewRoots(old.cert, fresh.cert), Time: now(), Warn: 21 * day24, Fail: 7 * day24,
+	}
+	expectFindings(t, Verify(certsOf(leaf, bridge, again), both), nil)
+	expectFindings(t, Verify(certsOf(leaf, again, bridge), both), nil)
+	both.Roots = NewRoots(old.cert)
+	expectFindings(t, Verify(certsOf(leaf, bridge, again), both), []string{"expiring 1 -1"})
+}
+
 func TestVerifyStrength(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
