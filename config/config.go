@@ -7,7 +7,8 @@ import (
 
 // Config is a whole configuration, validated: every default is filled in, every duration and address parsed.
 type Config struct {
-	File string // the file it was read from
+	File   string // the file it was read from
+	Digest string // the SHA-256 of its bytes, in hex, by which two processes know that they mean the same
 
 	Paths    Paths
 	Firewall Firewall

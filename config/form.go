@@ -137,9 +137,10 @@ func readKey[T any](r *reader, f *found, k key[T], into *T) {
 	switch {
 	case given:
 		f.broken[k.name] = !k.read(r, value, into)
+	case f.broken[k.name]: // misspelt
 	case k.required:
 		f.broken[k.name] = true
-		r.wrong(f.self, fmt.Sprintf("add %s: %s", k.name, k.schema.Description), "the key %s is missing here", k.name)
+		r.wrong(f.self, fmt.Sprintf("add it, as in %s: %s", k.name, k.schema.sample), "the key %s is missing here", k.name)
 	case k.absent != nil:
 		k.absent(r, into)
 	}
@@ -153,7 +154,11 @@ func readKeys[T any](r *reader, n ast.Node, keys []key[T]) (*found, bool) {
 	}
 	pairs, ok := r.pairs(n)
 	if !ok {
-		r.wrong(n, "write the keys below it, indented: "+strings.Join(names, ", "), "a mapping belongs here, not %s", kindOf(n))
+		mend := "write the keys below it, indented: " + strings.Join(names, ", ")
+		if name, value, colon := strings.Cut(n.GetToken().Value, ":"); colon && slices.Contains(names, name) {
+			mend = "put a space after the colon: " + name + ": " + value
+		}
+		r.wrong(n, mend, "a mapping belongs here, not %s", kindOf(n))
 		return nil, false
 	}
 	f := &found{self: n, values: map[string]ast.Node{}, broken: map[string]bool{}}
@@ -162,7 +167,7 @@ func readKeys[T any](r *reader, n ast.Node, keys []key[T]) (*found, bool) {
 		first, twice := f.values[name]
 		switch {
 		case !slices.Contains(names, name):
-			r.unknownKey(p, name, names, isFlow(n))
+			f.broken[r.unknownKey(p, name, names, isFlow(n))] = true
 		case twice:
 			r.wrong(p.key, "keep one of the two", "the key %s stands here twice, first in line %d", name, r.place(first).Line)
 		default:
@@ -177,8 +182,8 @@ func isFlow(n ast.Node) bool {
 	return ok && m.IsFlowStyle
 }
 
-// unknownKey notes a key that does not belong, and guesses what was meant.
-func (r *reader) unknownKey(p pair, name string, names []string, flow bool) {
+// unknownKey notes a key that does not belong, and guesses which one was meant; empty when none is near.
+func (r *reader) unknownKey(p pair, name string, names []string, flow bool) string {
 	_, empty := p.value.(*ast.NullNode)
 	near := nearest(name, names)
 	switch {
@@ -196,6 +201,7 @@ func (r *reader) unknownKey(p pair, name string, names []string, flow bool) {
 	default:
 		r.wrong(p.key, "remove it; the keys here are "+strings.Join(names, ", "), "there is no key %s here", quote(name))
 	}
+	return near
 }
 
 // list is the form of a list of items, at least so many of them.

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -39,7 +41,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	}
 	root, errs := src.parse()
 	if len(errs) > 0 {
-		return nil, errs.sorted()
+		return nil, errs.sorted().capped(name)
 	}
 	if opts.Environ == nil {
 		opts.Environ = os.Getenv
@@ -47,9 +49,9 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	r := &reader{src: src, opts: opts, claimed: map[string]Place{}}
 	c := fileForm().of(r, root)
 	if len(r.errs) > 0 {
-		return nil, r.errs.sorted()
+		return nil, r.errs.sorted().capped(name)
 	}
-	c.File = name
+	c.File, c.Digest = name, fmt.Sprintf("%x", sha256.Sum256(data))
 	slices.SortStableFunc(r.notices, func(a, b Notice) int { return a.before(b.Place) })
 	c.notices = r.notices
 	return &c, nil

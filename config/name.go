@@ -43,7 +43,9 @@ func tidyName(s string) string {
 }
 
 // reserved are the names of the checks that Sallyport makes itself.
-func reserved() []string { return []string{"firewall", "posture", "sallyport"} }
+func reserved() []string {
+	return []string{"configuration", "firewall", "posture", "sallyport", "sinks"}
+}
 
 // checkNames is the form of a check's name.
 func checkNames() form[string] {

@@ -76,6 +76,15 @@ func (e Errors) sorted() Errors {
 	return e
 }
 
+// capped is the errors with a word at their end that there may be more, where their number reached its bound.
+func (e Errors) capped(name string) Errors {
+	if len(e) < maxErrors {
+		return e
+	}
+	return append(e, Error{Place: Place{File: name}, Message: "there are too many errors to show them all",
+		Mend: "mend these first, or name the right file with --config"})
+}
+
 // Notice is something that the file asks for and that this version accepts without acting on it.
 type Notice struct {
 	Place

@@ -41,7 +41,11 @@ func (r *reader) notice(at ast.Node, message string) {
 func (r *reader) claim(kind, name string, at ast.Node) {
 	key := kind + " " + name
 	if first, taken := r.claimed[key]; taken {
-		r.wrong(at, "give each its own name", "the name %s is taken by another %s in line %d", quote(name), kind, first.Line)
+		mend := "give each its own name"
+		if kind == "waiver" {
+			mend = "keep one of the two"
+		}
+		r.wrong(at, mend, "the name %s is taken by another %s in line %d", quote(name), kind, first.Line)
 		return
 	}
 	r.claimed[key] = r.place(at)

@@ -59,7 +59,9 @@ func listeners() form[string] {
 
 // promFiles is the form of a path that node_exporter reads: its collector takes *.prom and nothing else.
 func promFiles() form[string] {
-	return paths().then(func(r *reader, at ast.Node, path string) bool {
+	f := paths()
+	f.schema.Pattern = `^/.*[^/]\.prom$`
+	return f.then(func(r *reader, at ast.Node, path string) bool {
 		ok := strings.HasSuffix(path, ".prom") && filepath.Base(path) != ".prom"
 		if !ok {
 			r.wrong(at, "write a name that ends in .prom", "node_exporter reads no other file than *.prom")

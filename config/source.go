@@ -22,7 +22,7 @@ const (
 type source struct {
 	name  string
 	text  string
-	lines []string // with what looks like a secret masked
+	lines []string
 }
 
 // newSource makes the text fit, or says why it cannot be.
@@ -42,7 +42,7 @@ func newSource(name string, data []byte) (*source, *Error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	// The YAML reader counts the lines of a file with CR LF wrongly, so it never sees one.
 	text := strings.ReplaceAll(string(data), "\r\n", "\n")
-	s := &source{name: name, text: text, lines: mask(strings.Split(text, "\n"))}
+	s := &source{name: name, text: text, lines: strings.Split(text, "\n")}
 	if err := s.unfit(); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (s *source) unfit() *Error {
 			Mend: "write one with: sallyport init > " + s.name}
 	}
 	marks := 0
-	for i, line := range strings.Split(s.text, "\n") {
+	for i, line := range s.lines {
 		if err := s.unfitLine(i+1, line); err != nil {
 			return err
 		}
@@ -92,27 +92,55 @@ func (s *source) unfitLine(number int, line string) *Error {
 	return nil
 }
 
-// place is a place of the text with its line, cut around the column where it is long.
+// place is a place of the text with its line: without secrets, and cut around the column where it is long.
 func (s *source) place(line, col int) Place {
 	p := Place{File: s.name, Line: max(line, 1), Col: max(col, 1)}
 	if p.Line > len(s.lines) {
 		return p
 	}
-	runes := []rune(s.lines[p.Line-1])
-	from := 0
-	if len(runes) > maxExcerpt && p.Col > maxExcerpt/2 {
-		from = min(p.Col-maxExcerpt/2, len(runes)-maxExcerpt/2)
+	p.Col = min(p.Col, utf8.RuneCountInString(s.lines[p.Line-1])+1)
+	before, after, cut := around(s.lines[p.Line-1], p.Col-1)
+	if s.belowSecret(p.Line - 1) {
+		before, after = "***", ""
 	}
-	to := min(from+maxExcerpt, len(runes))
-	p.caret = p.Col - from
-	p.Source = strings.Map(visible, string(runes[from:to]))
-	if from > 0 {
+	// What is masked changes its length, so that the caret follows what stands before it.
+	shown, left := []rune(mask(before+after)), len([]rune(mask(before)))
+	from := 0
+	if len(shown) > maxExcerpt && left > maxExcerpt/2 {
+		from = min(left-maxExcerpt/2, len(shown)-maxExcerpt/2)
+	}
+	to := min(from+maxExcerpt, len(shown))
+	p.caret = left - from + 1
+	p.Source = strings.Map(visible, string(shown[from:to]))
+	if from > 0 || cut {
 		p.Source, p.caret = "…"+p.Source, p.caret+1
 	}
-	if to < len(runes) {
+	if to < len(shown) {
 		p.Source += "…"
 	}
 	return p
+}
+
+// around is what stands in a line before and after so many characters, and whether its beginning is left out: no more
+// of a long line is looked at than could be shown, and as much again to see the key of a secret.
+func around(line string, chars int) (before, after string, cut bool) {
+	const reach = 8 * maxExcerpt // bytes
+	at := len(line)
+	for i := range line {
+		if chars == 0 {
+			at = i
+			break
+		}
+		chars--
+	}
+	before, after = line[:at], line[at:]
+	if cut = len(before) > reach; cut {
+		before = strings.ToValidUTF8(before[len(before)-reach:], "")
+	}
+	if len(after) > reach {
+		after = strings.ToValidUTF8(after[:reach], "")
+	}
+	return before, after, cut
 }
 
 // visible keeps the excerpt one line, one cell for each character, and harmless to a terminal.
@@ -135,20 +163,26 @@ var (
 	secretValue = regexp.MustCompile(`(?i)(["']?\b` + secretKey + `["']?\s*:\s*)(?:"[^"]*"?|'[^']*'?|[^\s,}][^,}]*)`)
 	secretFile  = regexp.MustCompile(`(?i)(\bpassword_?file["']?\s*:\s*)(["']?[^\s"'/$][^,}]*)`)
 	secretURL   = regexp.MustCompile(`(://)[^/@\s]+@`)
-	secretBelow = regexp.MustCompile(`(?i)^\s*["']?` + secretKey + `["']?\s*:\s*[|>]?[+-]?\s*$`)
+	secretAbove = regexp.MustCompile(`(?i)^[\s-]*["']?` + secretKey + `["']?\s*:\s*[|>]?[+-]?\s*$`)
 )
 
 // mask hides what looks like a secret, since errors go to terminals, journals and tickets.
-func mask(lines []string) []string {
-	masked := make([]string, len(lines))
-	for i, line := range lines {
-		line = secretValue.ReplaceAllString(line, "$1***")
-		line = secretFile.ReplaceAllString(line, "$1***")
-		line = secretURL.ReplaceAllString(line, "$1***@")
-		if i > 0 && secretBelow.MatchString(lines[i-1]) && !strings.Contains(line, ": ") {
-			line = "***"
-		}
-		masked[i] = line
-	}
-	return masked
+func mask(line string) string {
+	line = secretValue.ReplaceAllString(line, "$1***")
+	line = secretFile.ReplaceAllString(line, "$1***")
+	return secretURL.ReplaceAllString(line, "$1***@")
 }
+
+// belowSecret says whether a line, counted from 0, belongs to a secret that begins in a line before it.
+func (s *source) belowSecret(i int) bool {
+	const farthest = 100
+	own := indentation(s.lines[i])
+	for back := i - 1; back >= max(i-farthest, 0); back-- {
+		if line := s.lines[back]; strings.TrimSpace(line) != "" && indentation(line) < own {
+			return secretAbove.MatchString(line)
+		}
+	}
+	return false
+}
+
+func indentation(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }

@@ -1,0 +1,177 @@
+package config
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// everyKey is the valid file that exercises every key.
+func everyKey(t *testing.T) *Config {
+	t.Helper()
+	c, err := Load("testdata/valid/every-key.yaml", Options{SkipFiles: true, Environ: noEnviron})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestEveryKeyIsRead(t *testing.T) {
+	text, err := json.MarshalIndent(everyKey(t), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/valid/every-key.json", append(text, '\n'))
+}
+
+// TestEveryKeyIsExercised fails where the valid file lacks a key of the schema, so that no key goes untested.
+func TestEveryKeyIsExercised(t *testing.T) {
+	data, err := os.ReadFile("testdata/valid/every-key.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, wrong := newSource("every-key.yaml", data)
+	if wrong != nil {
+		t.Fatal(wrong)
+	}
+	root, errs := src.parse()
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	seen := map[string]bool{}
+	whole := fileForm().schema
+	mark(&whole, plainTree(root), "", seen)
+	for path, given := range seen {
+		if !given {
+			t.Errorf("the valid file lacks the key %s", path)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	const file = `
+firewall:
+  management: [{name: ssh, ports: [22/tcp], from: [10.20.0.0/24]}]
+checks:
+  dns: [{name: resolver, query: a.example}]
+  tls: [{name: console, address: "a.example:443"}]
+  ldaps: [{name: directory, url: ldaps://dc1.example}, {name: staff, url: ldaps://dc1.example, base_dn: DC=corp}]
+report:
+  history: {}
+`
+	c, err := Parse("x.yaml", []byte(file), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	schedule := Schedule{Interval: 30 * time.Second, Timeout: 5 * time.Second, FailAfter: 2, RecoverAfter: 1}
+	expiry := Expiry{Warn: 21 * day, Fail: 7 * day}
+	root := LDAPS{Name: "directory", Host: "dc1.example", Port: 636, ServerName: "dc1.example", Expiry: expiry, Schedule: schedule}
+	staff := root
+	staff.Name, staff.BaseDN, staff.Filter, staff.MinEntries = "staff", "DC=corp", "(objectClass=*)", 1
+	want := Config{
+		File:  "x.yaml",
+		Paths: Paths{State: "/var/lib/sallyport", Runtime: "/run/sallyport"},
+		Firewall: Firewall{
+			Mode: Enforce, Ownership: OwnershipAuto, Ping: true, Forward: ForwardDrop, Egress: Egress{Mode: EgressOpen, Also: []Destination{}},
+			Management: []Exception{{Name: "ssh", Ports: []Ports{{"tcp", 22, 22}},
+				From: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/24")}, Line: 3}},
+			Allow: []Exception{}, ConfirmWithin: time.Minute,
+		},
+		Checks: Checks{
+			DNS: []DNS{{Name: "resolver", Query: "a.example", Type: "A", Servers: []netip.AddrPort{}, Schedule: schedule}},
+			TLS: []TLS{{Name: "console", Host: "a.example", Port: 443, ServerName: "a.example", Expiry: expiry,
+				Schedule: schedule}},
+			LDAPS: []LDAPS{root, staff},
+		},
+		Trust:   Trust{Roots: []string{"system"}, Java: "auto"},
+		Report:  Report{Syslog: []Syslog{}, History: &History{Path: "/var/lib/sallyport/history.db", Keep: 90 * day}},
+		Waivers: []Waiver{},
+	}
+	if c.Digest == "" {
+		t.Error("no digest")
+	}
+	c.notices, c.Digest = nil, ""
+	if !reflect.DeepEqual(*c, want) {
+		t.Errorf("got  %+v\nwant %+v", *c, want)
+	}
+}
+
+func TestWithoutFirewallSectionModeIsOff(t *testing.T) {
+	c, err := Parse("x.yaml", []byte("checks: {}\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Firewall.Mode != Off || c.Firewall.Forward != ForwardDrop || c.Firewall.ConfirmWithin != time.Minute {
+		t.Errorf("got %+v", c.Firewall)
+	}
+}
+
+func TestNoManagement(t *testing.T) {
+	for _, test := range []struct {
+		file string
+		opts Options
+		ok   bool
+	}{
+		{"firewall: {mode: enforce}", Options{}, false},
+		{"firewall: {mode: observe}", Options{}, false},
+		{"firewall: {mode: off}", Options{}, true},
+		{"firewall: {mode: enforce}", Options{NoManagement: true}, true},
+		{"firewall: {}", Options{NoManagement: true}, true},
+	} {
+		if _, err := Parse("x.yaml", []byte(test.file), test.opts); (err == nil) != test.ok {
+			t.Errorf("%s with %+v: %v", test.file, test.opts, err)
+		}
+	}
+}
+
+func TestDefaultsHoldWhereverTheyStand(t *testing.T) {
+	c, err := Parse("x.yaml", []byte("checks:\n  dns: [{name: a, query: a.example}]\n  defaults: {interval: 9s}\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Checks.DNS[0].Interval; got != 9*time.Second {
+		t.Errorf("interval %v", got)
+	}
+}
+
+func TestExpiredWaivers(t *testing.T) {
+	c := everyKey(t)
+	for _, test := range []struct {
+		now  string
+		want []string
+	}{
+		{"2026-12-23T23:59:59Z", nil},
+		{"2026-12-24T00:00:00Z", []string{"by-address"}},
+		{"2027-03-01T00:00:00Z", []string{"posture.least.remote", "by-address"}},
+	} {
+		now, err := time.Parse(time.RFC3339, test.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs := c.ExpiredWaivers(now)
+		if len(errs) != len(test.want) {
+			t.Fatalf("at %s: %v", test.now, errs)
+		}
+		for i, name := range test.want {
+			if !strings.Contains(errs[i].Message, name) || errs[i].Line == 0 || !strings.Contains(errs[i].Source, name) {
+				t.Errorf("at %s: %+v, want %s with its place", test.now, errs[i], name)
+			}
+		}
+	}
+}
+
+func TestNotices(t *testing.T) {
+	var lines []string
+	for _, n := range everyKey(t).Notices() {
+		lines = append(lines, n.String())
+	}
+	golden(t, "testdata/valid/every-key.notices", []byte(strings.Join(lines, "\n")+"\n"))
+	c, err := Parse("x.yaml", []byte("service: {user: uds}\ntrust: {java: off}\nfirewall: {mode: off, ownership: watch}\n"), Options{})
+	if err != nil || len(c.Notices()) != 0 {
+		t.Errorf("notices without reason: %v, %v", c, err)
+	}
+}
