@@ -16,7 +16,7 @@ import (
 const checkWorkers = 16
 
 func newCheck(opts *options) *cobra.Command {
-	var output string
+	var out reporting
 	cmd := &cobra.Command{
 		Use:   "check [NAME...]",
 		Short: "Run every check once, or those named, and exit",
@@ -39,10 +39,10 @@ func newCheck(opts *options) *cobra.Command {
 				return err
 			}
 			results := monitor.Once(cmd.Context(), checks, checkWorkers, newLogger(cmd.ErrOrStderr(), "check"))
-			return report(cmd, output, results)
+			return out.report(cmd, results)
 		},
 	}
-	bindReport(cmd, &output)
+	out.bind(cmd)
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,8 +22,7 @@ func newExplain() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), strings.Join(docs.Codes(), "\n"))
-				return err
+				return listCauses(cmd.OutOrStdout())
 			}
 			page, ok := docs.Explain(args[0])
 			if !ok {
@@ -33,6 +33,19 @@ func newExplain() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// listCauses writes each cause and, in a line, what it means: the heading of its page.
+func listCauses(w io.Writer) error {
+	for _, code := range docs.Codes() {
+		page, _ := docs.Explain(code)
+		heading, _, _ := strings.Cut(page, "\n")
+		_, meaning, _ := strings.Cut(heading, " — ")
+		if _, err := fmt.Fprintf(w, "%-30s %s\n", code, meaning); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // didYouMean is a hint at the candidates that hold the word or are held by it, empty when there is none.
@@ -46,5 +59,5 @@ func didYouMean(word string, candidates []string) string {
 	if len(near) == 0 || word == "" {
 		return ""
 	}
-	return ": did you mean " + strings.Join(near[:min(3, len(near))], ", ") + "?"
+	return " (did you mean " + strings.Join(near[:min(3, len(near))], ", ") + "?)"
 }

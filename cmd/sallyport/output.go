@@ -25,7 +25,16 @@ func formats() []string {
 	return []string{"text", "json", "jsonl", "junit", "sarif", "nagios", "prometheus"}
 }
 
-func bindReport(cmd *cobra.Command, output *string) { bindOutput(cmd, output, formats()...) }
+// reporting is how a command that reports was asked to.
+type reporting struct {
+	format  string
+	verbose bool
+}
+
+func (r *reporting) bind(cmd *cobra.Command) {
+	bindOutput(cmd, &r.format, formats()...)
+	cmd.Flags().BoolVarP(&r.verbose, "verbose", "v", false, "in text: every address and phase, of what is well too")
+}
 
 // bindOutput gives a command -o, with the first format as its default, and refuses any other than those.
 func bindOutput(cmd *cobra.Command, output *string, allowed ...string) {
@@ -40,24 +49,23 @@ func bindOutput(cmd *cobra.Command, output *string, allowed ...string) {
 }
 
 // report writes the results of single runs, and ends the command with the exit code of the whole.
-func report(cmd *cobra.Command, output string, results []check.Result) error {
+func (r *reporting) report(cmd *cobra.Command, results []check.Result) error {
 	host, err := os.Hostname()
 	if err != nil {
 		return err
 	}
-	return reportDocument(cmd, output, document.New(version, host, time.Now(), results))
+	return r.reportDocument(cmd, document.New(version, host, time.Now(), results))
 }
 
-func reportDocument(cmd *cobra.Command, output string, doc document.Document) error {
-	if err := write(cmd, output, doc); err != nil {
+func (r *reporting) reportDocument(cmd *cobra.Command, doc document.Document) error {
+	if err := r.write(cmd.OutOrStdout(), doc); err != nil {
 		return err
 	}
 	return verdict(doc.Status)
 }
 
-func write(cmd *cobra.Command, output string, doc document.Document) error {
-	w := cmd.OutOrStdout()
-	switch output {
+func (r *reporting) write(w io.Writer, doc document.Document) error {
+	switch r.format {
 	case "json":
 		return document.JSON(w, doc)
 	case "jsonl":
@@ -71,7 +79,9 @@ func write(cmd *cobra.Command, output string, doc document.Document) error {
 	case "prometheus":
 		return metrics.WriteOnce(w, version, results(doc))
 	default:
-		return termreport.Text(w, doc, termOptions(w))
+		opts := termOptions(w)
+		opts.Verbose = r.verbose
+		return termreport.Text(w, doc, opts)
 	}
 }
 

@@ -173,7 +173,7 @@ func (p *probeProcess) reloadOnHangup() {
 	defer p.mu.Unlock()
 	if err := p.step(control.Reload{}); err != nil {
 		p.log.Error("configuration rejected, the running one stays", "err", err)
-		p.health.rejected(err.Error())
+		p.health.rejected(inOneLine(err))
 	}
 }
 

@@ -29,7 +29,7 @@ func (r *reloader) reload(ctx context.Context) {
 	conf, err := r.try(ctx)
 	if err != nil {
 		r.log.Error("configuration rejected, the running one stays", "err", err)
-		told := r.ask(ctx, control.ProbeSocket, control.VerbRejected, control.Rejected{Reason: err.Error()})
+		told := r.ask(ctx, control.ProbeSocket, control.VerbRejected, control.Rejected{Reason: inOneLine(err)})
 		if told != nil {
 			r.log.Warn("the prober could not be told of it", "err", told)
 		}
@@ -85,4 +85,17 @@ func sameProcesses(running, next *config.Config) error {
 		return fmt.Errorf("%s: the firewall cannot be switched on or off while the daemon runs: restart it", next.File)
 	}
 	return nil
+}
+
+// inOneLine is an error for where a whole list of a file's errors, with their source lines, would be too much.
+func inOneLine(err error) string {
+	errs, ok := errors.AsType[config.Errors](err)
+	if !ok || len(errs) == 0 {
+		return err.Error()
+	}
+	text := errs[0].Place.String() + ": " + errs[0].Message
+	if more := len(errs) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
 }

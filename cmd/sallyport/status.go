@@ -19,8 +19,8 @@ const (
 
 func newStatus(opts *options) *cobra.Command {
 	var (
-		output string
-		watch  bool
+		out   reporting
+		watch bool
 	)
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -33,16 +33,16 @@ func newStatus(opts *options) *cobra.Command {
 			}
 			socket := filepath.Join(conf.Paths.Runtime, control.ProbeSocket)
 			if watch {
-				return watchStatus(cmd, output, socket)
+				return watchStatus(cmd, &out, socket)
 			}
 			doc, err := askStatus(cmd.Context(), socket)
 			if err != nil {
 				return err
 			}
-			return reportDocument(cmd, output, doc)
+			return out.reportDocument(cmd, doc)
 		},
 	}
-	bindReport(cmd, &output)
+	out.bind(cmd)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "again every second, until interrupted")
 	return cmd
 }
@@ -59,7 +59,7 @@ func askStatus(ctx context.Context, socket string) (document.Document, error) {
 
 // watchStatus reports until the context ends, which is how it is meant to end. On a terminal each report overwrites the
 // one before.
-func watchStatus(cmd *cobra.Command, output, socket string) error {
+func watchStatus(cmd *cobra.Command, out *reporting, socket string) error {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	for {
@@ -75,7 +75,7 @@ func watchStatus(cmd *cobra.Command, output, socket string) error {
 				return err
 			}
 		}
-		if err := write(cmd, output, doc); err != nil {
+		if err := out.write(cmd.OutOrStdout(), doc); err != nil {
 			return err
 		}
 		select {

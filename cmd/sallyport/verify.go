@@ -13,7 +13,7 @@ import (
 )
 
 func newVerify(opts *options) *cobra.Command {
-	var output string
+	var out reporting
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Say whether the host is really shut: the live ruleset against the compiled one",
@@ -29,10 +29,10 @@ func newVerify(opts *options) *cobra.Command {
 				return err
 			}
 			result = guard.Check().Complete(result, began, time.Since(began))
-			return report(cmd, output, []check.Result{waive(conf.Waivers, result, time.Now())})
+			return out.report(cmd, []check.Result{waive(conf.Waivers, result, time.Now())})
 		},
 	}
-	bindReport(cmd, &output)
+	out.bind(cmd)
 	return cmd
 }
 

@@ -75,7 +75,7 @@ func (p *page) item(item document.Item) {
 	p.pending(item)
 	p.wrapped("", item.Detail)
 	if item.Result.Status != check.OK || p.options.Verbose {
-		p.endpoints(item.Endpoints)
+		p.endpoints(item)
 	}
 	if !well {
 		p.wrapped("→ ", item.Remedy)
@@ -101,16 +101,19 @@ func (p *page) pending(item document.Item) {
 	p.line("%slatest result: %s, %d in a row", indent, latest, item.State.Consecutive)
 }
 
-func (p *page) endpoints(endpoints []check.Endpoint) {
+// endpoints is a line for each address; its detail under it, unless the result's own says it already.
+func (p *page) endpoints(item document.Item) {
 	address, cause := 0, 0
-	for _, e := range endpoints {
+	for _, e := range item.Endpoints {
 		address = max(address, width(printable(e.Address)))
 		cause = max(cause, width(printable(string(e.Cause))))
 	}
-	for _, e := range endpoints {
+	for _, e := range item.Endpoints {
 		p.line("%s%s  %s  %s  %s", indent, pad(printable(e.Address), address), p.word(e.Status, 7),
 			pad(printable(string(e.Cause)), cause), phases(e.Phases))
-		p.wrapped("  ", e.Detail)
+		if !strings.Contains(item.Detail, e.Detail) {
+			p.wrapped("  ", e.Detail)
+		}
 	}
 }
 
