@@ -20,8 +20,12 @@ func goldenPolicies() map[string]Policy {
 		"forward": {Management: []Exception{admins}, Forward: ForwardAccept},
 		"many": {Management: []Exception{admins}, Ping: true, Allow: []Exception{
 			{Name: "web", Any: true, Ports: ports("443/udp", "80/tcp", "443/tcp", "8000-8005/tcp", "8003-8010/tcp")},
-			{Name: "metrics.1", Ports: ports("9100/tcp", "161-162/udp"), Interfaces: []string{"wg*", "wg0", "eth1", "eth0"},
-				From: prefixes("10.9.0.0/25", "10.9.0.128/25", "10.9.0.7/32", "10.9.1.0/25", "2001:db8::/64", "2001:db8:0:1::/64")},
+			{
+				Name: "metrics.1", Ports: ports("9100/tcp", "161-162/udp"),
+				Interfaces: []string{"wg*", "wg0", "eth1", "eth0"},
+				From: prefixes("10.9.0.0/25", "10.9.0.128/25", "10.9.0.7/32", "10.9.1.0/25",
+					"2001:db8::/64", "2001:db8:0:1::/64"),
+			},
 			{Name: "to-the-end", Ports: ports("65000-65535/tcp", "65535/udp"),
 				From: prefixes("240.0.0.0/4", "fec0::/10")},
 		}},

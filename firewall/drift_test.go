@@ -40,9 +40,13 @@ func TestDiff(t *testing.T) {
 		live func(r *Ruleset)
 		want string
 	}{
-		"none":          {func(*Ruleset) {}, ""},
-		"other notes":   {func(r *Ruleset) { r.Chains[1].Rules[1].Note, r.Chains[1].Note = "another", "x" }, ""},
-		"another order": {func(r *Ruleset) { slices.Reverse(r.Chains); slices.Reverse(r.Counters); slices.Reverse(r.Sets) }, ""},
+		"none":        {func(*Ruleset) {}, ""},
+		"other notes": {func(r *Ruleset) { r.Chains[1].Rules[1].Note, r.Chains[1].Note = "another", "x" }, ""},
+		"another order": {func(r *Ruleset) {
+			slices.Reverse(r.Chains)
+			slices.Reverse(r.Counters)
+			slices.Reverse(r.Sets)
+		}, ""},
 		"elements in another order": {func(r *Ruleset) {
 			r.Sets[0].Elements = elements("10.2.0.0/24", "10.0.0.0/24")
 		}, ""},
@@ -75,9 +79,11 @@ func TestDiff(t *testing.T) {
 			head + "@@ set s @@\n- set s { type ipv4_addr; flags interval,timeout; timeout 1h }\n" +
 				"+ set s { type ipv4_addr; flags interval }\n"},
 		"set gone": {func(r *Ruleset) { r.Sets = r.Sets[1:] },
-			head + "@@ set s @@\n+ set s { type ipv4_addr; flags interval }\n+ element 10.0.0.0/24\n+ element 10.2.0.0/24\n"},
-		"set of another": {func(r *Ruleset) { r.Sets = append(r.Sets, Set{Name: "m", Key: []KeyType{Mark}, Foreign: "map"}) },
-			head + "@@ set m @@\n- set m { type mark; map }\n"},
+			head + "@@ set s @@\n+ set s { type ipv4_addr; flags interval }\n" +
+				"+ element 10.0.0.0/24\n+ element 10.2.0.0/24\n"},
+		"set of another": {func(r *Ruleset) {
+			r.Sets = append(r.Sets, Set{Name: "m", Key: []KeyType{Mark}, Foreign: "map"})
+		}, head + "@@ set m @@\n- set m { type mark; map }\n"},
 		"counters": {func(r *Ruleset) { r.Counters = []string{"c_b", "c_c"} },
 			head + "@@ counter c_a @@\n+ counter c_a\n@@ counter c_c @@\n- counter c_c\n"},
 	} {

@@ -38,7 +38,8 @@ func antispoof() Chain {
 			noted(loopback, counted(counterSpoof, Drop, addr(IP6Saddr, "::1/128"))),
 			noted(loopback, counted(counterSpoof, Drop, addr(IP6Daddr, "::1/128"))),
 			// A DHCP server's answer may come before there is any route to it (RFC 2131 section 4.1).
-			rule("DHCP answers come before there is any route", number(MetaNFProto, NFProtoIPv4), number(UDPDport, 68), accept),
+			rule("DHCP answers come before there is any route",
+				number(MetaNFProto, NFProtoIPv4), number(UDPDport, 68), accept),
 			// 0.0.0.0 asks for an address (DHCP, IGMP queriers); :: is duplicate address detection (RFC 4862 section
 			// 5.4.2); link-local sources have their route on every interface, not always in the table that is asked.
 			noted(route, counted(counterSpoof, Drop, notAddr(IPSaddr, "0.0.0.0/32"), FIBMissing{})),

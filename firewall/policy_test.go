@@ -51,19 +51,22 @@ func policyFrom(data []byte) Policy {
 		}
 		for range int(next() % 4) {
 			e.Ports = append(e.Ports, Ports{
-				Protocol: [...]Protocol{TCP, UDP, 1}[next()%3], First: uint16(next())<<8 | uint16(next()), Last: uint16(next()) << 8,
+				Protocol: [...]Protocol{TCP, UDP, 1}[next()%3],
+				First:    uint16(next())<<8 | uint16(next()), Last: uint16(next()) << 8,
 			})
 		}
 		for range int(next() % 5) {
 			if next()%2 == 0 {
-				e.From = append(e.From, netip.PrefixFrom(netip.AddrFrom4([4]byte{next(), next(), next(), next()}), int(next()%34)))
+				a := netip.AddrFrom4([4]byte{next(), next(), next(), next()})
+				e.From = append(e.From, netip.PrefixFrom(a, int(next()%34)))
 			} else {
-				e.From = append(e.From, netip.PrefixFrom(
-					netip.AddrFrom16([16]byte{0x20, next(), next(), 15: next()}), int(next()%130)))
+				a := netip.AddrFrom16([16]byte{0x20, next(), next(), 15: next()})
+				e.From = append(e.From, netip.PrefixFrom(a, int(next()%130)))
 			}
 		}
 		for range int(next() % 3) {
-			e.Interfaces = append(e.Interfaces, []string{"eth0", "eth*", "wg1", "a b", "", string([]byte{next()})}[next()%6])
+			names := []string{"eth0", "eth*", "wg1", "a b", "", string([]byte{next()})}
+			e.Interfaces = append(e.Interfaces, names[next()%6])
 		}
 		if next()%2 == 0 {
 			p.Management = append(p.Management, e)

@@ -194,7 +194,7 @@ func nftDuration(d time.Duration) string {
 	for _, u := range units {
 		if n := d / u.unit; n > 0 {
 			fmt.Fprintf(&b, "%d%s", n, u.name)
-			d -= n * u.unit
+			d %= u.unit
 		}
 	}
 	if b.Len() == 0 {

@@ -87,7 +87,8 @@ func checkPorts(ports []Ports) []error {
 		case p.First == 0:
 			errs = append(errs, fmt.Errorf("ports %d-%d: the first port is 1", p.First, p.Last))
 		case p.First > p.Last:
-			errs = append(errs, fmt.Errorf("ports %d-%d: the range is upside down, want %d-%d", p.First, p.Last, p.Last, p.First))
+			errs = append(errs, fmt.Errorf("ports %d-%d: the range is upside down, want %d-%d",
+				p.First, p.Last, p.Last, p.First))
 		}
 	}
 	return errs

@@ -15,6 +15,7 @@ func TestValidate(t *testing.T) {
 	}
 	from := func(p ...netip.Prefix) Policy { return with(func(e *Exception) { e.From = p }) }
 	on := func(name string) Policy { return with(func(e *Exception) { e.Interfaces = []string{name} }) }
+	const badName = "a bad name: letters, digits, dots, dashes and underscores, beginning with a letter or digit"
 	long := "a123456789b123456789c123456789d123456789e123456789f123456789g123"
 	for name, c := range map[string]struct {
 		policy Policy
@@ -32,9 +33,9 @@ func TestValidate(t *testing.T) {
 		"no name": {policy: with(func(e *Exception) { e.Name = "" }),
 			want: "management[0]: no name: give it one, its counter and sets are named after it"},
 		"bad name": {policy: with(func(e *Exception) { e.Name = "ssh admins" }),
-			want: `management "ssh admins": a bad name: letters, digits, dots, dashes and underscores, beginning with a letter or digit`},
+			want: `management "ssh admins": ` + badName},
 		"name with a quote": {policy: with(func(e *Exception) { e.Name = "a\"\n" }),
-			want: `management "a\"\n": a bad name: letters, digits, dots, dashes and underscores, beginning with a letter or digit`},
+			want: `management "a\"\n": ` + badName},
 		"long name": {policy: with(func(e *Exception) { e.Name = long }),
 			want: `management "` + long + `": a name of 64 bytes: at most 63`},
 		"twice": {policy: Policy{Management: []Exception{ok}, Allow: []Exception{ok}},
@@ -51,13 +52,16 @@ func TestValidate(t *testing.T) {
 		"any and sources": {policy: with(func(e *Exception) { e.Any = true }),
 			want: `management "ssh": from anywhere and from addresses at once: name one or the other`},
 		"mapped": {policy: from(netip.PrefixFrom(netip.MustParseAddr("::ffff:10.0.0.0"), 104)),
-			want: `management "ssh": source ::ffff:10.0.0.0/104: an IPv4 address in IPv6 form never arrives as such; write it as IPv4`},
+			want: `management "ssh": source ::ffff:10.0.0.0/104: ` +
+				"an IPv4 address in IPv6 form never arrives as such; write it as IPv4"},
 		"everywhere": {policy: from(prefixes("0.0.0.0/0")...),
 			want: `management "ssh": source 0.0.0.0/0: everywhere must be written out as any`},
 		"loopback": {policy: from(prefixes("127.0.0.0/8")...),
-			want: `management "ssh": source 127.0.0.0/8: loopback is always open, and never comes from outside; leave it out`},
+			want: `management "ssh": source 127.0.0.0/8: ` +
+				"loopback is always open, and never comes from outside; leave it out"},
 		"loopback v6": {policy: from(prefixes("::1/128")...),
-			want: `management "ssh": source ::1/128: loopback is always open, and never comes from outside; leave it out`},
+			want: `management "ssh": source ::1/128: ` +
+				"loopback is always open, and never comes from outside; leave it out"},
 		"multicast": {policy: from(prefixes("ff02::/16")...),
 			want: `management "ssh": source ff02::/16: a multicast address is never a source; leave it out`},
 		"unspecified": {policy: from(prefixes("0.0.0.0/32")...),
@@ -68,11 +72,17 @@ func TestValidate(t *testing.T) {
 			want: `management "ssh": interface "abcdefghijklmnop": 16 bytes, at most 15`},
 		"interface with a quote": {policy: on(`e"th0`),
 			want: `management "ssh": interface "e\"th0": '"' cannot stand in the name of an interface`},
-		"interface with a slash":   {policy: on("a/b"), want: `management "ssh": interface "a/b": '/' cannot stand in the name of an interface`},
-		"interface with a star":    {policy: on("e*0"), want: `management "ssh": interface "e*0": a * stands only at the end`},
-		"interface of stars":       {policy: on("*"), want: `management "ssh": interface "*": every interface is what naming none means; leave interfaces out`},
-		"interface without a name": {policy: on(""), want: `management "ssh": an interface without a name`},
-		"interface dot":            {policy: on(".."), want: `management "ssh": interface "..": not a name of an interface`},
+		"interface with a slash": {policy: on("a/b"),
+			want: `management "ssh": interface "a/b": '/' cannot stand in the name of an interface`},
+		"interface with a star": {policy: on("e*0"),
+			want: `management "ssh": interface "e*0": a * stands only at the end`},
+		"interface of stars": {policy: on("*"),
+			want: `management "ssh": interface "*": ` +
+				"every interface is what naming none means; leave interfaces out"},
+		"interface without a name": {policy: on(""),
+			want: `management "ssh": an interface without a name`},
+		"interface dot": {policy: on(".."),
+			want: `management "ssh": interface "..": not a name of an interface`},
 		"all at once": {
 			policy: Policy{Allow: []Exception{{Name: "x"}, {Name: "x", Ports: ports("1/tcp"), From: prefixes("::1/128")}}},
 			want: "no management exception: nobody could get in; name one, or say that none is meant (--no-management)\n" +

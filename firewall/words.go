@@ -12,21 +12,20 @@ import (
 // The words of nft for fields, values and statements. Only names that nft itself knows are used, none from /etc/services
 // or /etc/protocols: the text must mean the same on every host.
 
-var fieldNames = [...]string{
-	MetaIIF: "iif", MetaOIF: "oif", MetaIIFName: "iifname", MetaOIFName: "oifname",
-	MetaNFProto: "meta nfproto", MetaL4Proto: "meta l4proto", MetaPktType: "meta pkttype",
-	CTState: "ct state", CTDirection: "ct direction",
-	IPSaddr: "ip saddr", IPDaddr: "ip daddr", IP6Saddr: "ip6 saddr", IP6Daddr: "ip6 daddr",
-	IP6HopLimit: "ip6 hoplimit",
-	TCPSport:    "tcp sport", TCPDport: "tcp dport", UDPSport: "udp sport", UDPDport: "udp dport",
-	TransportSport: "th sport", TransportDport: "th dport",
-	ICMPType: "icmp type", ICMPv6Type: "icmpv6 type",
-}
-
 // String is the field as nft writes it.
 func (f Field) String() string {
-	if int(f) < len(fieldNames) && fieldNames[f] != "" {
-		return fieldNames[f]
+	names := [...]string{
+		MetaIIF: "iif", MetaOIF: "oif", MetaIIFName: "iifname", MetaOIFName: "oifname",
+		MetaNFProto: "meta nfproto", MetaL4Proto: "meta l4proto", MetaPktType: "meta pkttype",
+		CTState: "ct state", CTDirection: "ct direction",
+		IPSaddr: "ip saddr", IPDaddr: "ip daddr", IP6Saddr: "ip6 saddr", IP6Daddr: "ip6 daddr",
+		IP6HopLimit: "ip6 hoplimit",
+		TCPSport:    "tcp sport", TCPDport: "tcp dport", UDPSport: "udp sport", UDPDport: "udp dport",
+		TransportSport: "th sport", TransportDport: "th dport",
+		ICMPType: "icmp type", ICMPv6Type: "icmpv6 type",
+	}
+	if int(f) < len(names) && names[f] != "" {
+		return names[f]
 	}
 	return "field " + strconv.Itoa(int(f))
 }

@@ -58,7 +58,8 @@ func hostPolicy() firewall.Policy {
 			Name: "ssh-admins", Ports: ports("22/tcp"), From: prefixes("10.20.0.0/24", "2001:db8:20::/64"),
 		}},
 		Allow: []firewall.Exception{{
-			Name: "web", Any: true, Ports: ports("80/tcp", "8000-8010/tcp", "443/udp"), Interfaces: []string{"eth0", "eth1", "wg*"},
+			Name: "web", Any: true, Ports: ports("80/tcp", "8000-8010/tcp", "443/udp"),
+			Interfaces: []string{"eth0", "eth1", "wg*"},
 		}},
 	}
 }
@@ -68,32 +69,37 @@ func TestApplyOverDrift(t *testing.T) {
 	const in, again = " inet sallyport ", "\n# and in a transaction of its own\n"
 	rules := compile(t, hostPolicy())
 	for name, script := range map[string]string{
-		"as it is":              "",
-		"no rules":              "flush table inet sallyport",
-		"no chain of ours":      "flush chain" + in + "allow_in\nflush chain" + in + "in_web\ndelete chain" + in + "in_web",
-		"a rule put first":      "insert rule" + in + "inbound accept",
-		"a rule of another":     "add rule" + in + "inbound meta skuid 0 reject",
-		"a foreign base chain":  "add chain" + in + "evil { type nat hook prerouting priority dstnat; }",
-		"a foreign inner chain": "add chain" + in + "evil\nadd rule" + in + "evil accept\ninsert rule" + in + "inbound jump evil",
-		"policy accept":         "chain" + in + "input { policy accept; }",
-		"dormant":               "table inet sallyport { flags dormant; }",
-		"dormant and emptied":   "table inet sallyport { flags dormant; }\nflush table inet sallyport",
+		"as it is":             "",
+		"no rules":             "flush table inet sallyport",
+		"no chain of ours":     "flush chain" + in + "allow_in\nflush chain" + in + "in_web\ndelete chain" + in + "in_web",
+		"a rule put first":     "insert rule" + in + "inbound accept",
+		"a rule of another":    "add rule" + in + "inbound meta skuid 0 reject",
+		"a foreign base chain": "add chain" + in + "evil { type nat hook prerouting priority dstnat; }",
+		"a foreign inner chain": "add chain" + in + "evil\nadd rule" + in + "evil accept\n" +
+			"insert rule" + in + "inbound jump evil",
+		"policy accept":       "chain" + in + "input { policy accept; }",
+		"dormant":             "table inet sallyport { flags dormant; }",
+		"dormant and emptied": "table inet sallyport { flags dormant; }\nflush table inet sallyport",
 		"dormant and displaced": "flush table inet sallyport\ndelete chain" + in + "input\n" + again +
 			"add table inet sallyport { flags dormant; }",
-		"dormant, policy accept": "chain" + in + "input { policy accept; }\n" + again + "add table inet sallyport { flags dormant; }",
+		"dormant, policy accept": "chain" + in + "input { policy accept; }\n" + again +
+			"add table inet sallyport { flags dormant; }",
 		"another hook": "flush chain" + in + "input\ndelete chain" + in + "input\n" +
 			"add chain" + in + "input { type filter hook output priority 0; }",
 		"a base chain made regular": "flush chain" + in + "input\ndelete chain" + in + "input\nadd chain" + in + "input",
 		"a regular chain made base": "flush table inet sallyport\ndelete chain" + in + "icmp_in\n" +
 			"add chain" + in + "icmp_in { type filter hook input priority 5; policy drop; }",
-		"elements taken":           "flush set" + in + "in_ssh-admins_4",
-		"elements added":           "add element" + in + "in_ssh-admins_4 { 192.0.2.0/24 }",
-		"elements with a comment":  "flush set" + in + "in_ssh-admins_4\nadd element" + in + `in_ssh-admins_4 { 10.20.0.0/24 comment "mine" }`,
-		"a set of another type":    replaceSet("type ipv4_addr; flags interval,timeout;"),
-		"a set of another key":     replaceSet("type ipv6_addr; flags interval;"),
-		"a smaller log set":        "flush table inet sallyport\ndelete set" + in + "seen4\nadd set" + in + "seen4 { type ipv4_addr; size 2; flags dynamic,timeout; timeout 1s; }",
-		"a set with counters":      replaceSet("type ipv4_addr; flags interval; counter;"),
-		"a map in the set's place": "flush table inet sallyport\ndelete set" + in + "in_ssh-admins_4\nadd map" + in + "in_ssh-admins_4 { type ipv4_addr : verdict; }",
+		"elements taken": "flush set" + in + "in_ssh-admins_4",
+		"elements added": "add element" + in + "in_ssh-admins_4 { 192.0.2.0/24 }",
+		"elements with a comment": "flush set" + in + "in_ssh-admins_4\n" +
+			"add element" + in + `in_ssh-admins_4 { 10.20.0.0/24 comment "mine" }`,
+		"a set of another type": replaceSet("type ipv4_addr; flags interval,timeout;"),
+		"a set of another key":  replaceSet("type ipv6_addr; flags interval;"),
+		"a smaller log set": "flush table inet sallyport\ndelete set" + in + "seen4\n" +
+			"add set" + in + "seen4 { type ipv4_addr; size 2; flags dynamic,timeout; timeout 1s; }",
+		"a set with counters": replaceSet("type ipv4_addr; flags interval; counter;"),
+		"a map in the set's place": "flush table inet sallyport\ndelete set" + in + "in_ssh-admins_4\n" +
+			"add map" + in + "in_ssh-admins_4 { type ipv4_addr : verdict; }",
 		"foreign sets and maps": "add set" + in + "evil { type inet_service; }\n" +
 			"add map" + in + "evilmap { type inet_service : verdict; elements = { 23 : goto in_web }; }\n" +
 			"insert rule" + in + "inbound tcp dport vmap @evilmap",
@@ -101,11 +107,13 @@ func TestApplyOverDrift(t *testing.T) {
 			"add map" + in + "evilmap { type inet_service : verdict; elements = { 23 : goto evil }; }",
 		"foreign objects": "add quota" + in + "q { 10 mbytes }\nadd limit" + in + "l { rate 1/second }\n" +
 			"add counter" + in + "evil\nadd ct helper" + in + `h { type "ftp" protocol tcp; }`,
-		"an object in a counter's place": "flush table inet sallyport\ndelete counter" + in + "c_spoof\nadd quota" + in + "c_spoof { 1 mbytes }",
+		"an object in a counter's place": "flush table inet sallyport\ndelete counter" + in + "c_spoof\n" +
+			"add quota" + in + "c_spoof { 1 mbytes }",
 		"an object map": "add counter" + in + "evil\n" +
 			"add map" + in + "evilmap { type inet_service : counter; elements = { 23 : \"evil\" }; }",
-		"an inline chain":     "insert rule" + in + "inbound tcp dport 23 jump { accept; }",
-		"other's comment":     "flush chain" + in + "input\nadd rule" + in + `input goto inbound comment "sallyport policy none"`,
+		"an inline chain": "insert rule" + in + "inbound tcp dport 23 jump { accept; }",
+		"other's comment": "flush chain" + in + "input\n" +
+			"add rule" + in + `input goto inbound comment "sallyport policy none"`,
 		"counters of another": "delete table inet sallyport\nadd table inet sallyport\nadd counter" + in + "c_spoof",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,15 +175,18 @@ func TestApplyKeepsBaseChains(t *testing.T) {
 // TestApplyKeepsCounters holds that named counters count on over an apply of another policy.
 func TestApplyKeepsCounters(t *testing.T) {
 	newNamespace(t)
-	runNft(t, "table inet sallyport { counter c_spoof { packets 17 bytes 1700 }\n counter in_ssh-admins { packets 3 bytes 4 }\n }\n",
-		"-f", "-")
+	runNft(t, "table inet sallyport { counter c_spoof { packets 17 bytes 1700 }\n"+
+		"counter in_ssh-admins { packets 3 bytes 4 }\n }\n", "-f", "-")
 	c := open4Test(t)
-	for _, p := range []firewall.Policy{hostPolicy(), {Management: hostPolicy().Management, Forward: firewall.ForwardAccept}} {
+	other := firewall.Policy{Management: hostPolicy().Management, Forward: firewall.ForwardAccept}
+	for _, p := range []firewall.Policy{hostPolicy(), other} {
 		if err := c.Apply(t.Context(), compile(t, p)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for counter, want := range map[string]string{"c_spoof": "packets 17 bytes 1700", "in_ssh-admins": "packets 3 bytes 4"} {
+	for counter, want := range map[string]string{
+		"c_spoof": "packets 17 bytes 1700", "in_ssh-admins": "packets 3 bytes 4",
+	} {
 		if got := runNft(t, "", "list", "counter", "inet", "sallyport", counter); !strings.Contains(got, want) {
 			t.Errorf("after two applies: %s, want %s", got, want)
 		}
@@ -185,7 +196,8 @@ func TestApplyKeepsCounters(t *testing.T) {
 // TestApplyLeavesOthers holds that another's table is not touched.
 func TestApplyLeavesOthers(t *testing.T) {
 	newNamespace(t)
-	runNft(t, "table inet other { set s { type ipv4_addr; elements = { 10.0.0.1 } }\n chain input { type filter hook input priority 0; accept; }\n }\n"+
+	runNft(t, "table inet other { set s { type ipv4_addr; elements = { 10.0.0.1 } }\n"+
+		"chain input { type filter hook input priority 0; accept; }\n }\n"+
 		"table ip sallyport { chain c { counter; }\n }\n", "-f", "-")
 	before := runNft(t, "", "-a", "list", "ruleset")
 	c := open4Test(t)
@@ -269,7 +281,8 @@ func TestApplyRandomMutation(t *testing.T) {
 		if len(handles) == 0 {
 			continue
 		}
-		runNft(t, fmt.Sprintf("delete rule inet sallyport %s handle %s\n", chain.Name, handles[r.IntN(len(handles))]), "-f", "-")
+		handle := handles[r.IntN(len(handles))]
+		runNft(t, "", "delete", "rule", "inet", "sallyport", chain.Name, "handle", handle)
 		drift := firewall.Diff(rules, dumpHere(t).Ruleset())
 		if len(drift.Changes) != 1 || !drift.Changes[0].Missing || drift.Changes[0].In != chain.Name {
 			t.Errorf("a rule of %s deleted: %v", chain.Name, drift)

@@ -89,7 +89,8 @@ func wide(cidrs int) firewall.Policy {
 	for i := range cidrs {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 15), byte(i >> 7), byte(i << 1)}), 32)
 		if i%4 == 3 {
-			p = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 16), byte(i >> 8), byte(i), 0}), 64)
+			a := [16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 16), byte(i >> 8), byte(i)}
+			p = netip.PrefixFrom(netip.AddrFrom16(a), 64)
 		}
 		e.From = append(e.From, p)
 	}

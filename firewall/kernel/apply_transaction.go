@@ -185,7 +185,8 @@ func samePlace(live rawChain, want firewall.Chain) bool {
 	flags := live.attrs.numberOr0(nftaChainFlags)
 	priority := uint32(hook.numberOr0(unix.NFTA_HOOK_PRIORITY))
 	return live.attrs.text(unix.NFTA_CHAIN_TYPE) == chainType(want.Hook) && flags == chainBase &&
-		hook.numberOr0(unix.NFTA_HOOK_HOOKNUM) == uint64(*hookNumber(want.Hook.Name)) && int32(priority) == want.Hook.Priority
+		hook.numberOr0(unix.NFTA_HOOK_HOOKNUM) == uint64(*hookNumber(want.Hook.Name)) &&
+		int32(priority) == want.Hook.Priority
 }
 
 // changesBaseChains says whether any base chain is added, deleted or changed.

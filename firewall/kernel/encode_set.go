@@ -68,15 +68,15 @@ func encodeElement(
 		return nil, fmt.Errorf("%w: element %s has %d parts, the key has %d", ErrNotEncodable, e, len(e.Key), len(types))
 	}
 	var key bounds
-	for i, v := range e.Key {
-		part, err := valueBounds(v, types[i].Bytes, host[i])
+	for i, datatype := range types {
+		part, err := valueBounds(e.Key[i], datatype.Bytes, host[i])
 		if err != nil {
 			return nil, err
 		}
 		key.first = append(key.first, part.first...)
 		key.last = append(key.last, part.last...)
 		if len(types) > 1 { // each part of a concatenation fills its last register
-			padding := make([]byte, -types[i].Bytes&3)
+			padding := make([]byte, -datatype.Bytes&3)
 			key.first, key.last = append(key.first, padding...), append(key.last, padding...)
 		}
 	}

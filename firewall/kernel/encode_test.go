@@ -21,40 +21,82 @@ func addrs(prefix string) firewall.Addrs { return firewall.PrefixAddrs(prefixes(
 func everyWord() firewall.Ruleset {
 	group := uint16(4)
 	limit := firewall.Limit{Rate: 3, Per: firewall.Hour, Burst: 7}
+	port := firewall.TransportDport
+	accept, drop := firewall.Verdict{Kind: firewall.Accept}, firewall.Verdict{Kind: firewall.Drop}
+	leaf := func(kind firewall.VerdictKind) firewall.Verdict { return firewall.Verdict{Kind: kind, Chain: "leaf"} }
+	lookup := func(set string, fields ...firewall.Field) firewall.Lookup {
+		return firewall.Lookup{Fields: fields, Set: set}
+	}
+	fromTo := firewall.Addrs{From: addrs("10.0.0.1/32").From, To: addrs("10.0.0.6/32").From}
+	notPorts := firewall.Match{
+		Field: firewall.TCPSport, Not: true, Values: []firewall.Value{firewall.Range{First: 5, Last: 9}},
+	}
 	rules := [][]firewall.Statement{
-		{firewall.Lookup{Fields: []firewall.Field{firewall.MetaL4Proto, firewall.IPDaddr, firewall.TransportDport}, Set: "web"}, firewall.Verdict{Kind: firewall.Accept}},
-		{firewall.Lookup{Fields: []firewall.Field{firewall.IP6Saddr, firewall.TransportDport}, Set: "ranges"}, firewall.Verdict{Kind: firewall.Return}},
+		{lookup("web", firewall.MetaL4Proto, firewall.IPDaddr, port), accept},
+		{lookup("ranges", firewall.IP6Saddr, port), firewall.Verdict{Kind: firewall.Return}},
 		{firewall.Lookup{Fields: []firewall.Field{firewall.MetaOIFName}, Set: "links", Not: true}, firewall.Counter{}},
 		{n(firewall.MetaOIF, firewall.LoopbackIndex), firewall.Log{Prefix: "x ", Group: &group}},
 		{n(firewall.MetaOIFName, firewall.Name("eth0")), firewall.Log{Level: firewall.LevelInfo}},
-		{firewall.Match{Field: firewall.TCPSport, Not: true, Values: []firewall.Value{firewall.Range{First: 5, Last: 9}}}, limit},
-		{n(firewall.IPDaddr, firewall.Addrs{From: addrs("10.0.0.1/32").From, To: addrs("10.0.0.6/32").From}), firewall.Verdict{Kind: firewall.Drop}},
-		{n(firewall.UDPSport, firewall.Number(67)), n(firewall.UDPDport, firewall.Number(68)), firewall.Verdict{Kind: firewall.Drop}},
-		{n(firewall.IP6Daddr, addrs("2001:db8::/33"), addrs("2001:db8:ffff::/48")), firewall.Add{Set: "seen", Field: firewall.IP6Saddr}},
-		{n(firewall.CTDirection, firewall.Number(0)), n(firewall.CTState, firewall.StateNew|firewall.StateUntracked), firewall.Verdict{Kind: firewall.Jump, Chain: "leaf"}},
-		{n(firewall.TransportSport, firewall.Number(1)), firewall.Add{Set: "seen", Field: firewall.IP6Daddr, Limit: &limit}},
-		{n(firewall.IPSaddr, addrs("10.0.0.1/32"), addrs("10.0.0.9/32")), n(firewall.MetaPktType, firewall.Number(1), firewall.Number(2)), firewall.Verdict{Kind: firewall.Goto, Chain: "leaf"}},
+		{notPorts, limit},
+		{n(firewall.IPDaddr, fromTo), drop},
+		{n(firewall.UDPSport, firewall.Number(67)), n(firewall.UDPDport, firewall.Number(68)), drop},
+		{
+			n(firewall.IP6Daddr, addrs("2001:db8::/33"), addrs("2001:db8:ffff::/48")),
+			firewall.Add{Set: "seen", Field: firewall.IP6Saddr},
+		},
+		{
+			n(firewall.CTDirection, firewall.Number(0)),
+			n(firewall.CTState, firewall.StateNew|firewall.StateUntracked), leaf(firewall.Jump),
+		},
+		{
+			n(firewall.TransportSport, firewall.Number(1)),
+			firewall.Add{Set: "seen", Field: firewall.IP6Daddr, Limit: &limit},
+		},
+		{
+			n(firewall.IPSaddr, addrs("10.0.0.1/32"), addrs("10.0.0.9/32")),
+			n(firewall.MetaPktType, firewall.Number(1), firewall.Number(2)), leaf(firewall.Goto),
+		},
 	}
 	r := firewall.Ruleset{
 		Sets: []firewall.Set{
-			{Name: "web", Key: []firewall.KeyType{firewall.InetProto, firewall.IPv4Addr, firewall.InetService}, Elements: []firewall.Element{
-				{Key: []firewall.Value{firewall.Number(6), addrs("10.0.0.1/32"), firewall.Number(443)}}}},
-			{Name: "ranges", Interval: true, Key: []firewall.KeyType{firewall.IPv6Addr, firewall.InetService},
-				Elements: []firewall.Element{
-					{Key: []firewall.Value{addrs("2001:db8::/64"), firewall.Range{First: 20, Last: 30}}},
-					{Key: []firewall.Value{addrs("2001:db8:1::1/128"), firewall.Number(53)}},
-				}},
-			{Name: "links", Key: []firewall.KeyType{firewall.IfName}, Elements: []firewall.Element{{Key: []firewall.Value{firewall.Name("eth0")}}}},
+			{
+				Name: "web", Key: []firewall.KeyType{firewall.InetProto, firewall.IPv4Addr, firewall.InetService},
+				Elements: elements([]firewall.Value{firewall.Number(6), addrs("10.0.0.1/32"), firewall.Number(443)}),
+			},
+			{
+				Name: "ranges", Interval: true, Key: []firewall.KeyType{firewall.IPv6Addr, firewall.InetService},
+				Elements: elements(
+					[]firewall.Value{addrs("2001:db8::/64"), firewall.Range{First: 20, Last: 30}},
+					[]firewall.Value{addrs("2001:db8:1::1/128"), firewall.Number(53)}),
+			},
+			{
+				Name: "links", Key: []firewall.KeyType{firewall.IfName},
+				Elements: elements([]firewall.Value{firewall.Name("eth0")}),
+			},
 			{Name: "marks", Key: []firewall.KeyType{firewall.Mark}, Timed: true, Timeout: time.Hour, Size: 10},
-			{Name: "seen", Key: []firewall.KeyType{firewall.IPv6Addr}, Dynamic: true, Timed: true, Timeout: time.Minute, Size: 9},
+			{
+				Name: "seen", Key: []firewall.KeyType{firewall.IPv6Addr},
+				Dynamic: true, Timed: true, Timeout: time.Minute, Size: 9,
+			},
 		},
-		Chains: []firewall.Chain{{Name: "leaf"}, {Name: "post", Hook: &firewall.Hook{Name: "postrouting", Priority: 5}},
-			{Name: "out", Hook: &firewall.Hook{Name: "output", Priority: -290, Drop: true}}},
+		Chains: []firewall.Chain{
+			{Name: "leaf"},
+			{Name: "post", Hook: &firewall.Hook{Name: "postrouting", Priority: 5}},
+			{Name: "out", Hook: &firewall.Hook{Name: "output", Priority: -290, Drop: true}},
+		},
 	}
 	for _, statements := range rules {
 		r.Chains[2].Rules = append(r.Chains[2].Rules, firewall.Rule{Statements: statements, Comment: "why not"})
 	}
 	return r
+}
+
+func elements(keys ...[]firewall.Value) []firewall.Element {
+	list := make([]firewall.Element, len(keys))
+	for i, key := range keys {
+		list[i].Key = key
+	}
+	return list
 }
 
 // TestEveryWord holds for the whole vocabulary what TestOneTextOneDump holds for compiled policies.
@@ -79,25 +121,29 @@ func TestNotEncodable(t *testing.T) {
 	set := func(s firewall.Set) firewall.Ruleset { return firewall.Ruleset{Sets: []firewall.Set{s}} }
 	v4 := []firewall.KeyType{firewall.IPv4Addr}
 	for name, r := range map[string]firewall.Ruleset{
-		"opaque":                 one(firewall.Opaque{Text: "queue"}),
-		"no value":               one(firewall.Match{Field: firewall.TCPDport}),
-		"no field":               one(n(0, firewall.Number(1))),
-		"no verdict":             one(firewall.Verdict{}),
-		"too large a number":     one(n(firewall.TCPDport, firewall.Number(65536))),
-		"range upside down":      one(n(firewall.TCPDport, firewall.Range{First: 2, Last: 1})),
-		"address of the other":   one(n(firewall.IPSaddr, addrs("2001:db8::/64"))),
-		"two protocols at once":  one(n(firewall.TCPDport, firewall.Number(1)), n(firewall.UDPDport, firewall.Number(1))),
-		"two families at once":   one(n(firewall.IPSaddr, addrs("10.0.0.0/8")), n(firewall.ICMPv6Type, firewall.Number(1))),
-		"wildcard in a set":      one(n(firewall.MetaIIFName, firewall.Name("a*"), firewall.Name("b"))),
-		"long interface":         one(n(firewall.MetaIIFName, firewall.Name("abcdefghijklmnopq"))),
-		"state that is not":      one(firewall.Match{Field: firewall.CTState, Not: true, Values: []firewall.Value{firewall.StateNew}}),
+		"opaque":                one(firewall.Opaque{Text: "queue"}),
+		"no value":              one(firewall.Match{Field: firewall.TCPDport}),
+		"no field":              one(n(0, firewall.Number(1))),
+		"no verdict":            one(firewall.Verdict{}),
+		"too large a number":    one(n(firewall.TCPDport, firewall.Number(65536))),
+		"range upside down":     one(n(firewall.TCPDport, firewall.Range{First: 2, Last: 1})),
+		"address of the other":  one(n(firewall.IPSaddr, addrs("2001:db8::/64"))),
+		"two protocols at once": one(n(firewall.TCPDport, firewall.Number(1)), n(firewall.UDPDport, firewall.Number(1))),
+		"two families at once":  one(n(firewall.IPSaddr, addrs("10.0.0.0/8")), n(firewall.ICMPv6Type, firewall.Number(1))),
+		"wildcard in a set":     one(n(firewall.MetaIIFName, firewall.Name("a*"), firewall.Name("b"))),
+		"long interface":        one(n(firewall.MetaIIFName, firewall.Name("abcdefghijklmnopq"))),
+		"state that is not": one(firewall.Match{
+			Field: firewall.CTState, Not: true, Values: n(firewall.CTState, firewall.StateNew).Values,
+		}),
 		"everything":             one(n(firewall.IPSaddr, addrs("0.0.0.0/0"))),
 		"lookup of nothing":      one(firewall.Lookup{Set: "s"}),
 		"set without a key":      set(firewall.Set{Name: "s"}),
 		"set of another":         set(firewall.Set{Name: "s", Key: v4, Foreign: "map"}),
 		"key of an unknown type": set(firewall.Set{Name: "s", Key: []firewall.KeyType{"verdict"}}),
-		"range without interval": set(firewall.Set{Name: "s", Key: v4, Elements: []firewall.Element{{Key: []firewall.Value{addrs("10.0.0.0/8")}}}}),
-		"element of two parts":   set(firewall.Set{Name: "s", Key: v4, Elements: []firewall.Element{{Key: []firewall.Value{firewall.Number(1), firewall.Number(2)}}}}),
+		"range without interval": set(firewall.Set{Key: v4, Elements: elements([]firewall.Value{addrs("10.0.0.0/8")})}),
+		"element of two parts": set(firewall.Set{
+			Key: v4, Elements: elements([]firewall.Value{firewall.Number(1), firewall.Number(2)}),
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := encode(r); !errors.Is(err, ErrNotEncodable) {
@@ -121,7 +167,8 @@ func TestUnsupported(t *testing.T) {
 	}
 	code.rules = append(code.rules, encodedRule{chain: "inbound", exprs: []expr.Any{&expr.Queue{Num: 1}}})
 	err = c.write(t.Context(), firewall.Table, code, false)
-	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "the kernel lacks a feature: queue: load the module") {
+	const says = "the kernel lacks a feature: queue: load the module"
+	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), says) {
 		t.Errorf("got %v, want ErrUnsupported that names queue", err)
 	}
 	if left := runNft(t, "", "list", "ruleset"); left != "" {
