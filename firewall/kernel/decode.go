@@ -104,7 +104,7 @@ func (a attributes) nested(kind uint16) (attributes, error) { return parseAttrib
 
 // without is the list less the attributes of some kinds.
 func (a attributes) without(drop ...uint16) attributes {
-	kept := make(attributes, 0, len(a))
+	var kept attributes // of most elements nothing is left
 next:
 	for _, one := range a {
 		for _, kind := range drop {

@@ -14,9 +14,6 @@ const (
 	nftaSetType        = 19 // kernel 6.16: the backend's name, chosen by the kernel
 	nftaSetCount       = 20 // kernel 6.16: elements now
 
-	nftaSetDescConcat = 2
-	nftaSetFieldLen   = 1
-
 	nftaElemKeyEnd      = 10
 	nftaElemExpressions = 11
 
@@ -44,8 +41,6 @@ const (
 	nftTablePersist = 4 // kernel 6.9
 
 	nftSetConcat = 0x80 // userspace's hint that the key is a concatenation
-
-	nftElemCatchAll = 2
 
 	nftQuotaDepleted = 2 // state, not configuration
 

@@ -37,10 +37,10 @@ func (s rawSet) anonymous() bool { return s.is(unix.NFT_SET_ANONYMOUS) }
 func (s rawSet) boundaries() bool { return s.is(unix.NFT_SET_INTERVAL) && !s.is(nftSetConcat) }
 
 // expires says that the element goes away by itself.
-func (e rawElement) expires() bool { return e.attrs.has(unix.NFTA_SET_ELEM_EXPIRATION) }
+func (e *rawElement) expires() bool { return e.attrs.has(unix.NFTA_SET_ELEM_EXPIRATION) }
 
 // closes says that the element is the end of an interval, which does not contain it.
-func (e rawElement) closes() bool { return e.flags&unix.NFT_SET_ELEM_INTERVAL_END != 0 }
+func (e *rawElement) closes() bool { return e.flags&unix.NFT_SET_ELEM_INTERVAL_END != 0 }
 
 func (t *rawTable) decodeSets(s snapshot) error {
 	for _, message := range s.Sets {

@@ -105,7 +105,8 @@ func TestReadInWords(t *testing.T) {
 func FuzzDump(f *testing.F) {
 	base := readRecorded(f)
 	for where, messages := range map[byte][][]byte{
-		0: base.Chains, 1: base.Rules, 2: base.Sets, 3: base.Objects, 4: {stringAttribute(nftaFlowtableName, "f")}, 5: {base.Table},
+		0: base.Chains, 1: base.Rules, 2: base.Sets, 3: base.Objects,
+		4: {stringAttribute(nftaFlowtableName, "f")}, 5: {base.Table},
 		6: base.Elements["mgmt4"], 7: base.Elements["verdicts"], 8: base.Elements["pipapo"], 9: base.Elements["ranges"],
 	} {
 		for _, message := range messages {
@@ -227,7 +228,7 @@ func addSet(t testing.TB, table string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	set := slices.Concat(stringAttribute(unix.NFTA_SET_TABLE, table), stringAttribute(unix.NFTA_SET_NAME, "s"),
 		number32(unix.NFTA_SET_KEY_TYPE, 7), number32(unix.NFTA_SET_KEY_LEN, 4), number32(unix.NFTA_SET_ID, 1),
 		nest(unix.NFTA_SET_USERDATA, []byte{7, 200, 'x', 0}))
@@ -250,7 +251,7 @@ func addSet(t testing.TB, table string) {
 	}
 }
 
-// TestReadsAreSafeForOthersTables dumps beside a table that only looks like ours.
+// TestOnlyOurTable tells messages of our table from those of others by the table's name alone.
 func TestOnlyOurTable(t *testing.T) {
 	ours, theirs := stringAttribute(1, firewall.Table), stringAttribute(1, firewall.Table+"2")
 	for _, test := range []struct {

@@ -46,60 +46,72 @@ func withHandles(t testing.TB, script string) string {
 	return script
 }
 
+// TABLE stands for "inet sallyport" in the scripts of these tests.
+const tableWord = "TABLE"
+
+// script fills in the table's name and the handles.
+func script(t testing.TB, words string) string {
+	t.Helper()
+	return withHandles(t, strings.ReplaceAll(words, tableWord, "inet sallyport")) + "\n"
+}
+
 // TestEveryChangeShows changes one thing at a time of a live table.
 func TestEveryChangeShows(t *testing.T) {
-	tests := map[string]string{
-		"rule inserted":                  "insert rule inet sallyport input accept",
-		"rule appended":                  "add rule inet sallyport input accept",
-		"rule appended elsewhere":        "add rule inet sallyport allow_in tcp dport 23 accept",
-		"rule deleted":                   "delete rule inet sallyport forward handle HANDLE:forward:0",
-		"rule replaced":                  "replace rule inet sallyport forward handle HANDLE:forward:0 ct state established accept",
-		"verdict replaced":               "replace rule inet sallyport forward handle HANDLE:forward:1 counter name c_drop_fwd accept",
-		"other counter":                  "replace rule inet sallyport forward handle HANDLE:forward:1 counter name c_spoof drop",
-		"no counter":                     "replace rule inet sallyport forward handle HANDLE:forward:1 drop",
-		"rule commented":                 `replace rule inet sallyport forward handle HANDLE:forward:1 counter name c_drop_fwd drop comment "x"`,
-		"chain flushed":                  "flush chain inet sallyport input",
-		"table flushed":                  "flush table inet sallyport",
-		"policy accept":                  "chain inet sallyport input { policy accept; }",
-		"dormant":                        "table inet sallyport { flags dormant; }",
-		"chain added":                    "add chain inet sallyport extra",
-		"base chain added":               "add chain inet sallyport extra { type filter hook input priority -400; policy accept; }",
-		"nat chain added":                "add chain inet sallyport extra { type nat hook prerouting priority -100; policy accept; }",
-		"netdev chain added":             "add chain inet sallyport extra { type filter hook ingress device lo priority 0; }",
-		"element added":                  "add element inet sallyport mgmt4 { 10.99.0.0/24 }",
-		"adjacent element added":         "add element inet sallyport mgmt4 { 10.77.0.16/29 }",
-		"element deleted":                "delete element inet sallyport mgmt4 { 10.77.0.8/29 }",
-		"port added":                     "add element inet sallyport open_tcp { 23 }",
-		"all ports added":                "add element inet sallyport open_tcp { 0-65535 }",
-		"address added":                  "add element inet sallyport out_dns4 { 9.9.9.9 }",
-		"address commented":              `add element inet sallyport out_ntp4 { 9.9.9.9 comment "x" }`,
-		"lasting element of a timed set": "add element inet sallyport out_web4 { 9.9.9.9 . 443 }",
-		"set flushed":                    "flush set inet sallyport mgmt4",
-		"set added":                      "add set inet sallyport extra { type ipv4_addr; }",
-		"map added":                      "add map inet sallyport extra { type inet_service : verdict; elements = { 23 : accept }; }",
-		"counter added":                  "add counter inet sallyport extra",
-		"quota added":                    "add quota inet sallyport extra { over 10 mbytes }",
-		"limit added":                    "add limit inet sallyport extra { rate 1/second }",
-		"table recreated empty":          "delete table inet sallyport; add table inet sallyport",
-		"jump added":                     "insert rule inet sallyport input jump allow_in",
-		"anonymous set changed":          "replace rule inet sallyport input handle HANDLE:input:3 meta l4proto { icmp, ipv6-icmp, tcp } jump icmp_in",
-		"anonymous set inverted":         "replace rule inet sallyport input handle HANDLE:input:3 meta l4proto != { icmp, ipv6-icmp } jump icmp_in",
-		"limit changed":                  "replace rule inet sallyport output handle HANDLE:output:15 limit rate 31/minute burst 10 packets log prefix \"sallyport-out \" group 4",
-		"log prefix changed":             "replace rule inet sallyport output handle HANDLE:output:15 limit rate 30/minute burst 10 packets log prefix \"sallyport-oux \" group 4",
-		"log group changed":              "replace rule inet sallyport output handle HANDLE:output:15 limit rate 30/minute burst 10 packets log prefix \"sallyport-out \" group 5",
-	}
-	for name, change := range tests {
-		t.Run(name, func(t *testing.T) {
+	const outLimit = "replace rule TABLE output handle HANDLE:output:15 "
+	for _, change := range []string{
+		"insert rule TABLE input accept",
+		"add rule TABLE input accept",
+		"add rule TABLE allow_in tcp dport 23 accept",
+		"insert rule TABLE input jump allow_in",
+		"delete rule TABLE forward handle HANDLE:forward:0",
+		"replace rule TABLE forward handle HANDLE:forward:0 ct state established accept",
+		"replace rule TABLE forward handle HANDLE:forward:1 counter name c_drop_fwd accept",
+		"replace rule TABLE forward handle HANDLE:forward:1 counter name c_spoof drop",
+		"replace rule TABLE forward handle HANDLE:forward:1 drop",
+		`replace rule TABLE forward handle HANDLE:forward:1 counter name c_drop_fwd drop comment "x"`,
+		"replace rule TABLE input handle HANDLE:input:3 meta l4proto { icmp, ipv6-icmp, tcp } jump icmp_in",
+		"replace rule TABLE input handle HANDLE:input:3 meta l4proto != { icmp, ipv6-icmp } jump icmp_in",
+		outLimit + `limit rate 31/minute burst 10 packets log prefix "sallyport-out " group 4`,
+		outLimit + `limit rate 30/minute burst 11 packets log prefix "sallyport-out " group 4`,
+		outLimit + `limit rate 30/minute burst 10 packets log prefix "sallyport-oux " group 4`,
+		outLimit + `limit rate 30/minute burst 10 packets log prefix "sallyport-out " group 5`,
+		"delete rule TABLE forward handle HANDLE:forward:1\n" + // the order of two rules
+			"insert rule TABLE forward counter name c_drop_fwd drop",
+		"flush chain TABLE input",
+		"flush table TABLE",
+		"chain TABLE input { policy accept; }",
+		"table TABLE { flags dormant; }",
+		"add chain TABLE extra",
+		"add chain TABLE extra { type filter hook input priority -400; policy accept; }",
+		"add chain TABLE extra { type nat hook prerouting priority -100; policy accept; }",
+		"add chain TABLE extra { type filter hook ingress device lo priority 0; }",
+		"add element TABLE mgmt4 { 10.99.0.0/24 }",
+		"add element TABLE mgmt4 { 10.77.0.16/29 }", // side by side with what is there
+		"delete element TABLE mgmt4 { 10.77.0.8/29 }",
+		"flush set TABLE mgmt4",
+		"add element TABLE open_tcp { 23 }",
+		"add element TABLE open_tcp { 0-65535 }",
+		"add element TABLE out_dns4 { 9.9.9.9 }",
+		`delete element TABLE out_dns4 { 10.77.0.10 }; add element TABLE out_dns4 { 10.77.0.10 comment "x" }`,
+		"add element TABLE out_web4 { 9.9.9.9 . 443 }", // of a timed set, but it does not expire
+		"add set TABLE extra { type ipv4_addr; }",
+		"add map TABLE extra { type inet_service : verdict; elements = { 23 : accept }; }",
+		"add counter TABLE extra",
+		"add quota TABLE extra { over 10 mbytes }",
+		"add limit TABLE extra { rate 1/second }",
+		"delete table TABLE; add table TABLE",
+	} {
+		t.Run(change, func(t *testing.T) {
 			newNamespace(t)
 			loadNft(t, hostRuleset(t))
 			before := dumpHere(t)
-			loadNft(t, withHandles(t, change)+"\n")
+			loadNft(t, script(t, change))
 			after := dumpHere(t)
 			if before.Equal(after) || before.Hash() == after.Hash() {
-				t.Errorf("%s does not show", change)
+				t.Error("does not show")
 			}
 			if before.Ruleset().String() == after.Ruleset().String() {
-				t.Errorf("%s does not show in words:\n%s", change, after.Ruleset())
+				t.Errorf("does not show in words:\n%s", after.Ruleset())
 			}
 		})
 	}
@@ -107,30 +119,28 @@ func TestEveryChangeShows(t *testing.T) {
 
 // TestWhatIsNoChange does what changes nothing that judges a packet.
 func TestWhatIsNoChange(t *testing.T) {
-	tests := map[string]string{
-		"rule deleted and added again": "delete rule inet sallyport output handle HANDLE:output:17\n" +
-			"add rule inet sallyport output counter name c_drop_out reject with icmpx admin-prohibited",
-		"rule replaced by itself": "replace rule inet sallyport forward handle HANDLE:forward:1 counter name c_drop_fwd drop",
-		"anonymous set again": "replace rule inet sallyport input handle HANDLE:input:3 " +
-			"meta l4proto { ipv6-icmp, icmp } jump icmp_in",
-		"element again":     "add element inet sallyport mgmt4 { 10.77.0.8/29 }",
-		"interval cut":      "delete element inet sallyport mgmt4 { 10.77.0.8/29 }\nadd element inet sallyport mgmt4 { 10.77.0.8/30, 10.77.0.12/30 }",
-		"dynamic element":   "add element inet sallyport seen4 { 192.0.2.1 }",
-		"expiring element":  "add element inet sallyport out_web4 { 192.0.2.1 . 443 timeout 1h }",
-		"expiring deleted":  "delete element inet sallyport out_web4 { 10.77.0.10 . 443 }",
-		"another table":     "table inet sallyport2 { chain input { type filter hook input priority 0; policy drop; }; set s { type mark; }; }",
-		"the same in ip":    "table ip sallyport { chain input { type filter hook input priority 0; policy drop; }; }",
-		"chain added again": "add chain inet sallyport icmp_in",
-		"counters anew":     "reset counters table inet sallyport",
-	}
-	for name, change := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, change := range []string{
+		"delete rule TABLE output handle HANDLE:output:17\n" +
+			"add rule TABLE output counter name c_drop_out reject with icmpx admin-prohibited",
+		"replace rule TABLE forward handle HANDLE:forward:1 counter name c_drop_fwd drop",
+		"replace rule TABLE input handle HANDLE:input:3 meta l4proto { ipv6-icmp, icmp } jump icmp_in",
+		"add element TABLE mgmt4 { 10.77.0.8/29 }",
+		"delete element TABLE mgmt4 { 10.77.0.8/29 }\nadd element TABLE mgmt4 { 10.77.0.8/30, 10.77.0.12/30 }",
+		"add element TABLE seen4 { 192.0.2.1 }",
+		"add element TABLE out_web4 { 192.0.2.1 . 443 timeout 1h }",
+		"delete element TABLE out_web4 { 10.77.0.10 . 443 }",
+		"table inet sallyport2 { chain input { type filter hook input priority 0; policy drop; }; }",
+		"table ip sallyport { chain input { type filter hook input priority 0; policy drop; }; set s { type mark; }; }",
+		"add chain TABLE icmp_in",
+		"reset counters table TABLE",
+	} {
+		t.Run(change, func(t *testing.T) {
 			newNamespace(t)
 			loadNft(t, hostRuleset(t))
 			before := dumpHere(t)
-			loadNft(t, withHandles(t, change)+"\n")
+			loadNft(t, script(t, change))
 			if after := dumpHere(t); !after.Equal(before) {
-				t.Errorf("%s shows:\n%s", change, differingLines(before, after))
+				t.Errorf("shows:\n%s", differingLines(before, after))
 			}
 		})
 	}
@@ -181,7 +191,7 @@ func ping(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for range 3 {
 		_, _ = conn.Write([]byte("x")) // refused, as there is nobody: it has passed the rule all the same
 	}
@@ -214,7 +224,7 @@ func TestRandomChange(t *testing.T) {
 				loadNft(t, change)
 				after, relisted := dumpHere(t), runNft(t, "", "-s", "-t", "list", "table", "inet", "sallyport")
 				if before.Equal(after) != (listed == relisted) {
-					t.Fatalf("seed %d: %s\ndump equal: %v\n%s", seed, change, before.Equal(after), differingLines(before, after))
+					t.Fatalf("%s\ndump equal: %v\n%s", change, before.Equal(after), differingLines(before, after))
 				}
 			}
 		})
@@ -320,8 +330,7 @@ func TestDumpAmongChanges(t *testing.T) {
 	newNamespace(t)
 	loadNft(t, hostRuleset(t))
 	with := dumpHere(t)
-	const change = "delete element inet sallyport mgmt_tcp { 22 }; delete rule inet sallyport forward handle HANDLE:forward:1\n"
-	loadNft(t, withHandles(t, change))
+	loadNft(t, script(t, "delete element TABLE mgmt_tcp { 22 }; delete rule TABLE forward handle HANDLE:forward:1"))
 	without := dumpHere(t)
 	cmd := exec.CommandContext(t.Context(), "nft", "-i")
 	stdin, err := cmd.StdinPipe()

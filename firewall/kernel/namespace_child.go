@@ -125,7 +125,8 @@ func goldenChild(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
 	}
 	var s snapshot
 	if err := gob.NewDecoder(&stdout.buffer).Decode(&s); err != nil {
-		return snapshot{}, fmt.Errorf("kernel: %w: the child's answer (does main call RehearseMain?): %w", ErrNoNamespace, err)
+		return snapshot{}, fmt.Errorf("kernel: %w: the child's answer (does main call RehearseMain?): %w",
+			ErrNoNamespace, err)
 	}
 	return s, nil
 }

@@ -37,7 +37,9 @@ func goldenAsStranger() int {
 		panic(err)
 	}
 	sum := d.Hash()
-	os.Stdout.Write(sum[:])
+	if _, err := os.Stdout.Write(sum[:]); err != nil {
+		panic(err)
+	}
 	return 0
 }
 
@@ -103,7 +105,7 @@ func TestGoldenOfANobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer binary.Close()
+	defer func() { _ = binary.Close() }()
 	cmd := exec.CommandContext(t.Context(), setpriv, "--reuid", nobody, "--regid", nobody, "--clear-groups",
 		"/proc/self/fd/3")
 	cmd.ExtraFiles = []*os.File{binary}

@@ -21,9 +21,9 @@ type interval struct {
 // marks 0.0.0.0 as a closing boundary when no interval begins there and leaves out the end of one that reaches the last
 // key, others write neither or both; adjacent ranges come as one or as two. All of these match the same packets, and come
 // out the same here.
-func intervals(elements []rawElement, notes func(rawElement) string) []interval {
+func intervals(elements []*rawElement, notes func(*rawElement) string) []interval {
 	bounds := slices.Clone(elements)
-	slices.SortStableFunc(bounds, func(a, b rawElement) int {
+	slices.SortStableFunc(bounds, func(a, b *rawElement) int {
 		return cmp.Or(bytes.Compare(a.key, b.key), -cmp.Compare(open(a), open(b)))
 	})
 	var list []interval
@@ -42,7 +42,7 @@ func intervals(elements []rawElement, notes func(rawElement) string) []interval 
 }
 
 // endOf is the key of the first boundary above a key; nil when there is none.
-func endOf(bounds []rawElement, key []byte) []byte {
+func endOf(bounds []*rawElement, key []byte) []byte {
 	for _, b := range bounds {
 		if bytes.Compare(b.key, key) > 0 {
 			return b.key
@@ -53,7 +53,7 @@ func endOf(bounds []rawElement, key []byte) []byte {
 
 // open is 1 for a boundary that opens. An opening one comes first among equals, so that what closes one interval where
 // the next begins does not end that one.
-func open(e rawElement) int {
+func open(e *rawElement) int {
 	if e.closes() {
 		return 0
 	}
@@ -66,13 +66,13 @@ func (i interval) joins(next interval) bool {
 
 // normalElements prints what a set holds, in ascending order: only what does not come and go by itself.
 func normalElements(s rawSet, expressions func([]rawExpression) string) []string {
-	notes := func(e rawElement) string {
+	notes := func(e *rawElement) string {
 		return list(e.attrs.without(
 			unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD, unix.NFTA_SET_ELEM_EXPIRATION)) +
 			expressions(e.expressions) + comment(e.comment)
 	}
 	var lines []string
-	var bounds []rawElement
+	var bounds []*rawElement
 	for _, e := range s.lasting() {
 		switch {
 		case e.key == nil:
@@ -93,13 +93,15 @@ func normalElements(s rawSet, expressions func([]rawExpression) string) []string
 }
 
 // lasting are the elements that somebody put there to stay.
-func (s rawSet) lasting() []rawElement {
-	switch {
-	case s.is(unix.NFT_SET_EVAL):
+func (s rawSet) lasting() []*rawElement {
+	if s.is(unix.NFT_SET_EVAL) {
 		return nil
-	case s.is(unix.NFT_SET_TIMEOUT):
-		return slices.DeleteFunc(slices.Clone(s.elements), rawElement.expires)
-	default:
-		return s.elements
 	}
+	list := make([]*rawElement, 0, len(s.elements))
+	for i := range s.elements {
+		if e := &s.elements[i]; !s.is(unix.NFT_SET_TIMEOUT) || !e.expires() {
+			list = append(list, e)
+		}
+	}
+	return list
 }

@@ -63,7 +63,7 @@ func readHook(attrs attributes) *firewall.Hook {
 	policy, ok := attrs.number(unix.NFTA_CHAIN_POLICY)
 	hook := firewall.Hook{
 		Name:     hookName(number),
-		Priority: int32(uint32(nested.numberOr0(unix.NFTA_HOOK_PRIORITY))), //nolint:gosec // two's complement on the wire
+		Priority: int32(uint32(nested.numberOr0(unix.NFTA_HOOK_PRIORITY))), // two's complement
 		Drop:     ok && policy == policyDrop,
 	}
 	if kind := attrs.text(unix.NFTA_CHAIN_TYPE); kind != "filter" {

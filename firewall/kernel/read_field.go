@@ -23,20 +23,22 @@ const (
 )
 
 // headers are the fields in the order of their offsets. ICMP types imply the family too: nft writes both matches.
-var headers = [...]headerField{
-	{firewall.IPSaddr, baseNetwork, 12, 4, ipv4, 0}, // RFC 791 section 3.1
-	{firewall.IPDaddr, baseNetwork, 16, 4, ipv4, 0},
-	{firewall.IP6HopLimit, baseNetwork, 7, 1, ipv6, 0}, // RFC 8200 section 3
-	{firewall.IP6Saddr, baseNetwork, 8, 16, ipv6, 0},
-	{firewall.IP6Daddr, baseNetwork, 24, 16, ipv6, 0},
-	{firewall.TCPSport, baseTransport, 0, 2, 0, unix.IPPROTO_TCP}, // RFC 9293 section 3.1
-	{firewall.TCPDport, baseTransport, 2, 2, 0, unix.IPPROTO_TCP},
-	{firewall.UDPSport, baseTransport, 0, 2, 0, unix.IPPROTO_UDP}, // RFC 768
-	{firewall.UDPDport, baseTransport, 2, 2, 0, unix.IPPROTO_UDP},
-	{firewall.ICMPType, baseTransport, 0, 1, ipv4, unix.IPPROTO_ICMP},     // RFC 792
-	{firewall.ICMPv6Type, baseTransport, 0, 1, ipv6, unix.IPPROTO_ICMPV6}, // RFC 4443 section 2.1
-	{firewall.TransportSport, baseTransport, 0, 2, 0, 0},
-	{firewall.TransportDport, baseTransport, 2, 2, 0, 0},
+func headers() []headerField {
+	return []headerField{
+		{firewall.IPSaddr, baseNetwork, 12, 4, ipv4, 0}, // RFC 791 section 3.1
+		{firewall.IPDaddr, baseNetwork, 16, 4, ipv4, 0},
+		{firewall.IP6HopLimit, baseNetwork, 7, 1, ipv6, 0}, // RFC 8200 section 3
+		{firewall.IP6Saddr, baseNetwork, 8, 16, ipv6, 0},
+		{firewall.IP6Daddr, baseNetwork, 24, 16, ipv6, 0},
+		{firewall.TCPSport, baseTransport, 0, 2, 0, unix.IPPROTO_TCP}, // RFC 9293 section 3.1
+		{firewall.TCPDport, baseTransport, 2, 2, 0, unix.IPPROTO_TCP},
+		{firewall.UDPSport, baseTransport, 0, 2, 0, unix.IPPROTO_UDP}, // RFC 768
+		{firewall.UDPDport, baseTransport, 2, 2, 0, unix.IPPROTO_UDP},
+		{firewall.ICMPType, baseTransport, 0, 1, ipv4, unix.IPPROTO_ICMP},     // RFC 792
+		{firewall.ICMPv6Type, baseTransport, 0, 1, ipv6, unix.IPPROTO_ICMPV6}, // RFC 4443 section 2.1
+		{firewall.TransportSport, baseTransport, 0, 2, 0, 0},
+		{firewall.TransportDport, baseTransport, 2, 2, 0, 0},
+	}
 }
 
 // is says that the header is the one that a packet of this premise has at its base.
@@ -59,7 +61,7 @@ type load struct {
 
 // part finds the header field that a load begins with. A load may have only its first bytes: a prefix of an address.
 func (p premise) part(l load) (headerField, bool) {
-	for _, h := range headers {
+	for _, h := range headers() {
 		if h.base == l.base && h.offset == l.offset && h.is(p) {
 			return h, true
 		}
@@ -78,7 +80,7 @@ func (p premise) whole(l load) (firewall.Field, bool) {
 
 // implied says what a field says about the packet by itself.
 func implied(f firewall.Field) premise {
-	for _, h := range headers {
+	for _, h := range headers() {
 		if h.field == f {
 			return premise{family: h.family, protocol: h.protocol}
 		}

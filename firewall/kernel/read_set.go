@@ -65,7 +65,7 @@ func readSet(s rawSet) firewall.Set {
 		Name: s.name, Key: keyTypes(s.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE)),
 		Interval: s.is(unix.NFT_SET_INTERVAL), Dynamic: s.is(unix.NFT_SET_EVAL), Timed: s.is(unix.NFT_SET_TIMEOUT),
 		Timeout: milliseconds(s.attrs.numberOr0(unix.NFTA_SET_TIMEOUT)),
-		Size:    uint32(desc.numberOr0(unix.NFTA_SET_DESC_SIZE)), //nolint:gosec // 32 bits on the wire
+		Size:    uint32(desc.numberOr0(unix.NFTA_SET_DESC_SIZE)),
 	}
 	var foreign []string
 	set.Elements, foreign = readElements(s, set.Key)
@@ -107,7 +107,7 @@ func readElements(s rawSet, types []firewall.KeyType) ([]firewall.Element, []str
 		}
 		elements = append(elements, firewall.Element{Key: key, Timeout: timeout})
 	}
-	var bounds []rawElement
+	var bounds []*rawElement
 	for _, e := range s.lasting() {
 		notes := elementNotes(e, &p)
 		switch {
@@ -125,7 +125,7 @@ func readElements(s rawSet, types []firewall.KeyType) ([]firewall.Element, []str
 		}
 	}
 	slices.SortFunc(foreign, strings.Compare)
-	for _, i := range intervals(bounds, func(e rawElement) string { return elementNotes(e, &p) }) {
+	for _, i := range intervals(bounds, func(e *rawElement) string { return elementNotes(e, &p) }) {
 		if i.notes != "" {
 			foreign = append(foreign, fmt.Sprintf("element %x..<%x%s", i.first, i.end, i.notes))
 			continue
@@ -137,7 +137,7 @@ func readElements(s rawSet, types []firewall.KeyType) ([]firewall.Element, []str
 }
 
 // elementNotes is what an element has besides its key and its timeout.
-func elementNotes(e rawElement, p *printer) string {
+func elementNotes(e *rawElement, p *printer) string {
 	return list(e.attrs.without(unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD, unix.NFTA_SET_ELEM_EXPIRATION,
 		unix.NFTA_SET_ELEM_TIMEOUT)) + p.expressions(e.expressions) + comment(e.comment)
 }
@@ -173,11 +173,11 @@ func anonymousValues(s rawSet, fields []firewall.Field) ([]firewall.Value, bool)
 	}
 	var p printer
 	var values []firewall.Value
-	notes := func(e rawElement) string { return elementNotes(e, &p) }
-	ranges := intervals(s.elements, notes)
+	notes := func(e *rawElement) string { return elementNotes(e, &p) }
+	ranges := intervals(s.lasting(), notes)
 	if !s.boundaries() {
 		ranges = nil
-		for _, e := range s.elements {
+		for _, e := range s.lasting() {
 			ranges = append(ranges, interval{first: e.key, notes: notes(e)})
 		}
 		slices.SortFunc(ranges, func(a, b interval) int { return bytes.Compare(a.first, b.first) })
@@ -199,7 +199,7 @@ func anonymousValues(s rawSet, fields []firewall.Field) ([]firewall.Value, bool)
 // milliseconds turns the kernel's times into durations; one beyond what a duration holds becomes the longest.
 func milliseconds(n uint64) time.Duration {
 	const most = uint64(1<<63-1) / uint64(time.Millisecond)
-	return time.Duration(min(n, most)) * time.Millisecond //nolint:gosec // bounded above
+	return time.Duration(min(n, most)) * time.Millisecond
 }
 
 // compareElements orders by the first value, then by the next.
