@@ -43,7 +43,7 @@ func Stream(ctx context.Context, path string, verb Verb, in any, each func(json.
 	err := exchange(ctx, path, verb, in, func(r response) (bool, error) { return r.Last, each(r.Body) })
 	switch {
 	case ctx.Err() != nil:
-		return nil //nolint:nilerr // an end that was asked for is no error
+		return nil
 	case err == nil:
 		return fmt.Errorf("%s: %w", path, io.EOF)
 	default:

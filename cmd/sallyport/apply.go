@@ -33,8 +33,9 @@ func newApply(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Put the compiled ruleset in force",
-		Long: "Put the ruleset that the configuration compiles to in force, in one transaction, and read it back. A running\n" +
-			"guard does it where there is one. The ruleset stays when Sallyport ends; `nft delete table inet sallyport` removes it.",
+		Long: "Put the ruleset that the configuration compiles to in force, in one transaction, and read it back.\n" +
+			"A running guard does it where there is one. The ruleset stays when Sallyport ends;\n" +
+			"`nft delete table inet sallyport` removes it.",
 		Example: "  sallyport apply --dry-run    # does this kernel take it? changes nothing\n" +
 			"  sallyport apply --now",
 		Args: cobra.NoArgs,
@@ -70,7 +71,8 @@ func apply(ctx context.Context, w io.Writer, opts *options, flags applyFlags) er
 		return rehearse(ctx, w, ruleset)
 	}
 	if conf.Firewall.Mode != config.Enforce {
-		return fmt.Errorf("%s: firewall.mode is %s: set it to enforce to put a ruleset in force", conf.File, conf.Firewall.Mode)
+		return fmt.Errorf("%s: firewall.mode is %s: set it to enforce to put a ruleset in force",
+			conf.File, conf.Firewall.Mode)
 	}
 	return putInForce(ctx, w, conf, ruleset)
 }
@@ -80,8 +82,8 @@ func rehearse(ctx context.Context, w io.Writer, ruleset firewall.Ruleset) error 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "rehearsed in a throw-away network namespace: the kernel takes it (%s, dump %.12x); nothing was changed\n",
-		size(ruleset), golden.Hash())
+	_, err = fmt.Fprintf(w, "rehearsed in a throw-away network namespace: the kernel takes it; nothing was changed\n"+
+		"%s; dump %.12x\n", size(ruleset), golden.Hash())
 	return err
 }
 

@@ -116,7 +116,8 @@ func (p *guardProcess) apply(ctx context.Context, body json.RawMessage) (any, er
 		return nil, err
 	}
 	if request.File != p.file {
-		return nil, fmt.Errorf("the running guard keeps %s in force, not %s: stop it, or apply its own file", p.file, request.File)
+		return nil, fmt.Errorf("the running guard keeps %s in force, not %s: stop it, or apply its own file",
+			p.file, request.File)
 	}
 	if err := p.put(ctx, request.Digest); err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func (p *guardProcess) apply(ctx context.Context, body json.RawMessage) (any, er
 
 // tell keeps the report for whoever listens, and wakes them.
 func (p *guardProcess) tell(r guard.Report) {
-	report := control.Report{Result: r.Result, Repairs: r.Repairs, Counters: make(map[string]control.Counter, len(r.Counters))}
+	report := control.Report{Result: r.Result, Repairs: r.Repairs, Counters: map[string]control.Counter{}}
 	for name, c := range r.Counters {
 		report.Counters[name] = control.Counter{Packets: c.Packets, Bytes: c.Bytes}
 	}

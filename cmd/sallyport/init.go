@@ -18,8 +18,8 @@ func newInit(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init",
 		Short: "Print a starting configuration from what this host shows",
-		Long: "Print a starting configuration from what this host shows. The only way in that it proposes is SSH from the address\n" +
-			"that you are logged in from (SSH_CONNECTION; under sudo, keep it: sudo --preserve-env=SSH_CONNECTION).",
+		Long: "Print a starting configuration from what this host shows. The only way in that it proposes is SSH from\n" +
+			"the address that you are logged in from (SSH_CONNECTION; sudo keeps it with --preserve-env=SSH_CONNECTION).",
 		Example: "  sallyport init > sallyport.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,7 +35,8 @@ func newInit(opts *options) *cobra.Command {
 			if facts.Admin.IsValid() {
 				next = "next: read it; you are taken to be at " + facts.Admin.String()
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s; then write it to %s and run `sallyport config check`\n", next, opts.file)
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s; then write it to %s and run `sallyport config check`\n",
+				next, opts.file)
 			return err
 		},
 	}

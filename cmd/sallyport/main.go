@@ -54,9 +54,11 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sallyport",
 		Short: "Keep a host shut to everything but management, and prove that its ways out work",
-		Long: "Sallyport keeps a Linux host shut to everything but management, keeps proving that it is shut, and keeps\n" +
-			"proving that the host's own ways out (DNS, TLS, LDAPS) work, naming what broke, at which layer, and what to do.\n\n" +
-			"Exit codes: 0 ok, 1 warning, 2 failing, 3 could not tell (bad usage, bad configuration, not permitted, no daemon).",
+		Long: "Sallyport keeps a Linux host shut to everything but management, keeps proving that it is shut, and\n" +
+			"keeps proving that the host's own ways out (DNS, TLS, LDAPS) work, naming what broke, at which layer,\n" +
+			"and what to do.\n\n" +
+			"Exit codes: 0 ok, 1 warning, 2 failing, 3 could not tell (bad usage, bad configuration, not permitted,\n" +
+			"no daemon).",
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},

@@ -22,8 +22,9 @@ func newPlan(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Print the compiled ruleset as nft text, and its difference from the live one; writes nothing",
-		Long: "Print the ruleset that the configuration compiles to, as text that `nft -f` takes, and its difference from the\n" +
-			"live table. Nothing is written. Exit codes: 0 the live ruleset is the compiled one, 2 it differs, 3 could not tell.",
+		Long: "Print the ruleset that the configuration compiles to, as text that `nft -f` takes, and its difference\n" +
+			"from the live table. Nothing is written.\n\n" +
+			"Exit codes: 0 the live ruleset is the compiled one, 2 it differs, 3 could not tell.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := opts.load()

@@ -93,7 +93,7 @@ func inOneLine(err error) string {
 	if !ok || len(errs) == 0 {
 		return err.Error()
 	}
-	text := errs[0].Place.String() + ": " + errs[0].Message
+	text := errs[0].String() + ": " + errs[0].Message
 	if more := len(errs) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}

@@ -149,7 +149,8 @@ func (s *sinks) firewall(r *control.Report) {
 		s.metrics.SetFirewall(nil)
 		return
 	}
-	told := &metrics.Firewall{InForce: r.Result.Status == check.OK || r.Result.Cause == check.FirewallRepaired, Repairs: r.Repairs}
+	inForce := r.Result.Status == check.OK || r.Result.Cause == check.FirewallRepaired
+	told := &metrics.Firewall{InForce: inForce, Repairs: r.Repairs}
 	for name, c := range r.Counters {
 		told.Counters = append(told.Counters, metrics.Counter{Name: name, Packets: c.Packets, Bytes: c.Bytes})
 	}

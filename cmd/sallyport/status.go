@@ -52,7 +52,8 @@ func askStatus(ctx context.Context, socket string) (document.Document, error) {
 	defer cancel()
 	var doc document.Document
 	if err := control.Call(ctx, socket, control.VerbStatus, nil, &doc); err != nil {
-		return document.Document{}, fmt.Errorf("ask the daemon: %w (is `sallyport run` running with this configuration?)", err)
+		return document.Document{}, fmt.Errorf("ask the daemon: %w (does `sallyport run` run with this configuration?)",
+			err)
 	}
 	return doc, nil
 }
@@ -66,7 +67,7 @@ func watchStatus(cmd *cobra.Command, out *reporting, socket string) error {
 		doc, err := askStatus(cmd.Context(), socket)
 		switch {
 		case cmd.Context().Err() != nil:
-			return nil //nolint:nilerr // an end that was asked for is no error
+			return nil
 		case err != nil:
 			return err
 		}

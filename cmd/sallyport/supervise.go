@@ -81,8 +81,8 @@ func runChild(ctx context.Context, opts *options, role string) error {
 	if opts.noManagement {
 		args = append(args, "--no-management")
 	}
-	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Args[0] = "sallyport" // what ps shows
+	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // this very binary, with arguments made here
+	cmd.Args[0] = "sallyport"                      // what ps shows
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -111,7 +111,7 @@ func mendable(c check.Cause) bool {
 }
 
 func (g *Guard) repair(ctx context.Context, found check.Result, now time.Time) check.Result {
-	g.log.Warn("the live ruleset is not the one that was put in force: repairing", "cause", found.Cause, "detail", found.Detail)
+	g.log.Warn("repairing the live ruleset", "cause", found.Cause, "detail", found.Detail)
 	if err := g.live.Apply(ctx, g.want); err != nil {
 		found.Detail += "; the repair failed: " + err.Error()
 		g.log.Error("repair failed", "err", err)

@@ -64,16 +64,18 @@ func TestGuardRepairs(t *testing.T) {
 		nft  []string
 		says string
 	}{
-		"flush ruleset":    {[]string{"flush", "ruleset"}, "is not in the kernel"},
-		"delete table":     {[]string{"delete", "table", "inet", "sallyport"}, "is not in the kernel"},
-		"insert rule":      {[]string{"insert", "rule", "inet", "sallyport", "input", "accept"}, "accept"},
-		"flush chain":      {[]string{"flush", "chain", "inet", "sallyport", "input"}, "lacks"},
-		"policy accept":    {[]string{"chain", "inet", "sallyport", "input", "{ policy accept; }"}, "policy"},
-		"dormant":          {[]string{"add", "table", "inet", "sallyport", "{ flags dormant; }"}, "dormant"},
-		"element added":    {[]string{"add", "element", "inet", "sallyport", set, "{ 192.0.2.0/24 }"}, "192.0.2.0/24"},
-		"element taken":    {[]string{"delete", "element", "inet", "sallyport", set, "{ 10.20.0.0/24 }"}, "10.20.0.0/24"},
-		"set added":        {[]string{"add", "set", "inet", "sallyport", "mine", "{ type ipv4_addr; }"}, "mine"},
-		"base chain added": {[]string{"add", "chain", "inet", "sallyport", "mine", "{ type filter hook input priority -400; }"}, "mine"},
+		"flush ruleset": {[]string{"flush", "ruleset"}, "is not in the kernel"},
+		"delete table":  {[]string{"delete", "table", "inet", "sallyport"}, "is not in the kernel"},
+		"insert rule":   {[]string{"insert", "rule", "inet", "sallyport", "input", "accept"}, "accept"},
+		"flush chain":   {[]string{"flush", "chain", "inet", "sallyport", "input"}, "lacks"},
+		"policy accept": {[]string{"chain", "inet", "sallyport", "input", "{ policy accept; }"}, "policy"},
+		"dormant":       {[]string{"add", "table", "inet", "sallyport", "{ flags dormant; }"}, "dormant"},
+		"element added": {[]string{"add", "element", "inet", "sallyport", set, "{ 192.0.2.0/24 }"}, "192.0.2.0/24"},
+		"element taken": {[]string{"delete", "element", "inet", "sallyport", set, "{ 10.20.0.0/24 }"}, "10.20.0.0/24"},
+		"set added":     {[]string{"add", "set", "inet", "sallyport", "mine", "{ type ipv4_addr; }"}, "mine"},
+		"base chain added": {
+			[]string{"add", "chain", "inet", "sallyport", "mine", "{ type filter hook input priority -400; }"}, "mine",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			live := inNamespace(t)
@@ -86,7 +88,8 @@ func TestGuardRepairs(t *testing.T) {
 			}
 			nft(t, change.nft...)
 			report := g.Look(t.Context())
-			if r := report.Result; r.Status != check.Warn || r.Cause != check.FirewallRepaired || !strings.Contains(r.Detail, change.says) {
+			r := report.Result
+			if r.Status != check.Warn || r.Cause != check.FirewallRepaired || !strings.Contains(r.Detail, change.says) {
 				t.Errorf("%v %s: %s; want a repair that says %q", r.Status, r.Cause, r.Detail, change.says)
 			}
 			if report.Repairs != 1 {

@@ -80,7 +80,7 @@ func judge(l look) check.Result {
 	case l.missing:
 		return check.Result{
 			Status: check.Fail, Cause: check.FirewallMissing,
-			Detail: "the table inet " + firewall.Table + " is not in the kernel: the host is as open as its other rules leave it",
+			Detail: "the table inet " + firewall.Table + " is not in the kernel: the host is open, other rules aside",
 			Remedy: "put it in force with `sallyport apply --now`, or let `sallyport run` keep it in force",
 		}
 	case l.dormant:
