@@ -21,7 +21,8 @@ func checksForm() form[Checks] {
 	// The defaults come first: what follows is read with them.
 	return object([]key[Checks]{
 		defaultsKey(),
-		field("dns", "Names that must resolve.", list(dnsForm(), 0), func(c *Checks) *[]DNS { return &c.DNS }).byDefault("[]"),
+		field("dns", "Names that must resolve.", list(dnsForm(), 0),
+			func(c *Checks) *[]DNS { return &c.DNS }).byDefault("[]"),
 		field("tls", "TLS servers that must answer with a certificate that is trusted.", list(tlsForm(), 0),
 			func(c *Checks) *[]TLS { return &c.TLS }).byDefault("[]"),
 		field("ldaps", "Directories that must answer.", list(ldapsForm(), 0),

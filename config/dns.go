@@ -82,7 +82,8 @@ func judgeExpect(r *reader, f *found, d *DNS) {
 		addr, err := netip.ParseAddr(s)
 		switch {
 		case err != nil || addr.Zone() != "":
-			r.wrong(nodes.Values[i], "write the address, as in 203.0.113.7", "%s is not an address, and type %s gives addresses",
+			r.wrong(nodes.Values[i], "write the address, as in 203.0.113.7",
+				"%s is not an address, and type %s gives addresses",
 				quote(s), d.Type)
 		case addr.Is4() != (d.Type == "A"):
 			r.wrong(nodes.Values[i], "a record of type A is IPv4, one of type AAAA is IPv6: make two checks",

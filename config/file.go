@@ -43,7 +43,8 @@ func (f form[T]) cleaned() form[string] {
 func (r *reader) absolute(at ast.Node, path string) bool {
 	switch {
 	case strings.Contains(path, "$"):
-		r.wrong(at, "write the path out; "+credentials+" may begin the path of a secret or a certificate", "no variable may stand here")
+		r.wrong(at, "write the path out; "+credentials+" may begin the path of a secret or a certificate",
+			"no variable may stand here")
 	case strings.HasPrefix(path, "~"):
 		r.wrong(at, "write the path out, from /", "a daemon has no home folder")
 	case !strings.HasPrefix(path, "/"):
@@ -86,7 +87,8 @@ func (r *reader) expand(at ast.Node, rest string) (string, bool) {
 		return credentials + rest, true
 	case folder == "":
 		r.wrong(at, "put LoadCredential="+rest[1:]+":/etc/sallyport/"+rest[1:]+" into the unit, or write an absolute path; "+
-			"to try the file by hand, set CREDENTIALS_DIRECTORY", credentials+" is not set: systemd sets it for a unit with credentials")
+			"to try the file by hand, set CREDENTIALS_DIRECTORY",
+			credentials+" is not set: systemd sets it for a unit with credentials")
 		return "", false
 	case !filepath.IsAbs(folder):
 		r.wrong(at, "set it to an absolute path, as systemd does", "CREDENTIALS_DIRECTORY is not an absolute path")
@@ -211,7 +213,8 @@ func roots() form[string] {
 			return v, true
 		}
 		if v, ok := textOf(n); ok && nearest(v, []string{"system"}) != "" {
-			r.wrong(n, "write system, or the path of a PEM, JKS or PKCS #12 file or of a folder", "%s is not a place of roots", quote(v))
+			r.wrong(n, "write system, or the path of a PEM, JKS or PKCS #12 file or of a folder",
+				"%s is not a place of roots", quote(v))
 			return "", false
 		}
 		return path.read(r, n)

@@ -38,7 +38,8 @@ func refusal(t *testing.T, text string, opts Options) string {
 }
 
 func directory(passwordFile string) string {
-	return fmt.Sprintf("checks:\n  ldaps:\n    - {name: a, url: ldaps://a.example, bind_dn: \"CN=a\", password_file: %q}\n", passwordFile)
+	const ldaps = "checks:\n  ldaps:\n    - {name: a, url: ldaps://a.example, bind_dn: \"CN=a\", password_file: %q}\n"
+	return fmt.Sprintf(ldaps, passwordFile)
 }
 
 func TestPasswordFile(t *testing.T) {
@@ -107,7 +108,8 @@ func TestCredentialsDirectory(t *testing.T) {
 		}
 	}
 	const good = "${CREDENTIALS_DIRECTORY}/ldap-password"
-	if got := refusal(t, directory(good), Options{Environ: noEnviron}); !strings.Contains(got, "LoadCredential=ldap-password") {
+	if got := refusal(t, directory(good), Options{Environ: noEnviron}); !strings.Contains(got,
+		"LoadCredential=ldap-password") {
 		t.Errorf("unset: %q", got)
 	}
 	relative := func(string) string { return "run" }
@@ -124,20 +126,24 @@ func TestNamedFilesMustBeReadable(t *testing.T) {
 	file, empty := write(t, "ca.pem", "x", 0o644), t.TempDir()
 	missing := filepath.Join(empty, "none")
 	for name, test := range map[string]struct{ text, want string }{
-		"file of roots":            {"trust: {roots: [" + file + "]}", ""},
-		"folder of roots":          {"trust: {roots: [" + filepath.Dir(file) + "]}", ""},
-		"empty folder of roots":    {"trust: {roots: [" + empty + "]}", "there is nothing in this folder"},
-		"no roots":                 {"trust: {roots: [system, " + missing + "]}", "there is no such file"},
-		"device as roots":          {"trust: {roots: [/dev/zero]}", "not a regular file"},
-		"ca_file":                  {"report: {syslog: [{to: \"tls://a.example\", ca_file: " + file + "}]}", ""},
-		"no ca_file":               {"report: {syslog: [{to: \"tls://a.example\", ca_file: " + missing + "}]}", "there is no such file"},
-		"folder as ca_file":        {"report: {syslog: [{to: \"tls://a.example\", ca_file: " + empty + "}]}", "a folder, not a file"},
-		"no roots of a check":      {"checks: {tls: [{name: a, address: \"a.example:443\", roots: [" + missing + "]}]}", "there is no such file"},
+		"file of roots":         {"trust: {roots: [" + file + "]}", ""},
+		"folder of roots":       {"trust: {roots: [" + filepath.Dir(file) + "]}", ""},
+		"empty folder of roots": {"trust: {roots: [" + empty + "]}", "there is nothing in this folder"},
+		"no roots":              {"trust: {roots: [system, " + missing + "]}", "there is no such file"},
+		"device as roots":       {"trust: {roots: [/dev/zero]}", "not a regular file"},
+		"ca_file":               {"report: {syslog: [{to: \"tls://a.example\", ca_file: " + file + "}]}", ""},
+		"no ca_file": {"report: {syslog: [{to: \"tls://a.example\", ca_file: " + missing + "}]}",
+			"there is no such file"},
+		"folder as ca_file": {"report: {syslog: [{to: \"tls://a.example\", ca_file: " + empty + "}]}",
+			"a folder, not a file"},
+		"no roots of a check": {"checks: {tls: [{name: a, address: \"a.example:443\", roots: [" + missing + "]}]}",
+			"there is no such file"},
 		"paths are not looked at":  {"paths: {state: " + missing + "}", ""},
 		"textfile neither":         {"report: {textfile: " + missing + "/a.prom}", ""},
 		"nor what the service has": {"service: {user: uds, config: " + missing + "}", ""},
 	} {
-		if got := refusal(t, test.text+"\n", Options{}); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+		if got := refusal(t, test.text+"\n", Options{}); (got == "") != (test.want == "") ||
+			!strings.Contains(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 		if got := refusal(t, test.text+"\n", Options{SkipFiles: true}); got != "" {

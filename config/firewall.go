@@ -26,7 +26,7 @@ func firewallForm() form[Firewall] {
 			func(f *Firewall) *[]Exception { return &f.Allow }).byDefault("[]").sample("[]"),
 		field("ping", "Whether echo requests are answered.", truth(),
 			func(f *Firewall) *bool { return &f.Ping }).byDefault("true"),
-		field("forward", "What happens to packets for others: drop, accept, or containers for those of local containers only.",
+		field("forward", "What happens to packets for others: drop, accept, or containers for those of this host only.",
 			choice(ForwardDrop, ForwardAccept, ForwardContainers),
 			func(f *Firewall) *Forward { return &f.Forward }).byDefault("drop"),
 		field("egress", "The ways out.", egressForm(),
@@ -48,7 +48,8 @@ func judgeFirewall(r *reader, f *found, w *Firewall) {
 			" is accepted, but this version holds the table as watch does: it sees a change and repairs it")
 	}
 	if f.has("forward") && w.Forward == ForwardContainers {
-		r.notice(f.at("forward"), "firewall.forward: containers is accepted, but this version does not yet tell containers apart")
+		r.notice(f.at("forward"),
+			"firewall.forward: containers is accepted, but this version does not yet tell containers apart")
 	}
 }
 
@@ -95,7 +96,8 @@ func fromKey() key[Exception] {
 func egressForm() form[Egress] {
 	return object([]key[Egress]{
 		field("mode", "open leaves the ways out alone; observe tells what enforce would refuse.",
-			choice(EgressOpen, EgressObserve, EgressEnforce), func(e *Egress) *EgressMode { return &e.Mode }).byDefault("open"),
+			choice(EgressOpen, EgressObserve, EgressEnforce),
+			func(e *Egress) *EgressMode { return &e.Mode }).byDefault("open"),
 		field("also", "Further ways out, besides resolvers, checked endpoints and log servers.", list(destinationForm(), 0),
 			func(e *Egress) *[]Destination { return &e.Also }).byDefault("[]"),
 	}, func(r *reader, f *found, e *Egress) {

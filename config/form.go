@@ -169,7 +169,8 @@ func readKeys[T any](r *reader, n ast.Node, keys []key[T]) (*found, bool) {
 		case !slices.Contains(names, name):
 			f.broken[r.unknownKey(p, name, names, isFlow(n))] = true
 		case twice:
-			r.wrong(p.key, "keep one of the two", "the key %s stands here twice, first in line %d", name, r.place(first).Line)
+			r.wrong(p.key, "keep one of the two",
+				"the key %s stands here twice, first in line %d", name, r.place(first).Line)
 		default:
 			f.values[name] = p.value
 		}

@@ -52,12 +52,11 @@ func parseEndpoint(s string) (e endpoint, message, mend string) {
 	if message, mend := checkHost(host); message != "" {
 		return e, message, mend
 	}
-	e.host = host
-	ok := false
-	if e.port, ok = parsePort(port); !ok {
+	number, ok := parsePort(port)
+	if !ok {
 		return e, quote(port) + " is not a port", "ports are from 1 to 65535"
 	}
-	return e, "", ""
+	return endpoint{host: host, port: number}, "", ""
 }
 
 // hosts is the form of a host's name or address.
@@ -75,7 +74,8 @@ func checkHost(s string) (message, mend string) {
 	}
 	last := s[strings.LastIndex(s, ".")+1:]
 	if digits(last) || strings.Contains(s, ":") {
-		return quote(s) + " is neither a name nor an address", "write a host name, or an address as in 192.0.2.7 or 2001:db8::7"
+		return quote(s) + " is neither a name nor an address",
+			"write a host name, or an address as in 192.0.2.7 or 2001:db8::7"
 	}
 	if strings.HasSuffix(s, ".") {
 		return quote(s) + " ends in a point", "write it without: certificates do not have it"
@@ -111,7 +111,8 @@ func notInLabel(r rune) bool {
 
 // servers is the form of a DNS server: an address, with a port where it is not 53.
 func servers() form[netip.AddrPort] {
-	const pattern = `^([0-9.]+(:[0-9]{1,5})?|[0-9A-Fa-f:.]+(%[0-9A-Za-z._-]+)?|\[[0-9A-Fa-f:.]+(%[0-9A-Za-z._-]+)?\]:[0-9]{1,5})$`
+	const v6 = `[0-9A-Fa-f:.]+(%[0-9A-Za-z._-]+)?`
+	const pattern = `^([0-9.]+(:[0-9]{1,5})?|` + v6 + `|\[` + v6 + `\]:[0-9]{1,5})$`
 	return parsed(pattern, func(s string) (netip.AddrPort, string, string) {
 		const dnsPort = 53
 		if addr, err := netip.ParseAddr(s); err == nil {
@@ -121,7 +122,8 @@ func servers() form[netip.AddrPort] {
 			return checkServer(s, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
 		}
 		return netip.AddrPort{}, quote(s) + " is not the address of a server",
-			"write an address, as in 10.0.0.53, 10.0.0.53:5353 or [2001:db8::53]:5353; a resolver cannot resolve its own name"
+			"write an address, as in 10.0.0.53, 10.0.0.53:5353 or [2001:db8::53]:5353; " +
+				"a resolver cannot resolve its own name"
 	})
 }
 
@@ -152,8 +154,8 @@ func parseDirectory(s string) (e endpoint, message, mend string) {
 	case scheme != "ldaps":
 		return e, quote(scheme) + " is not how a directory is reached", form
 	case strings.Contains(rest, "@"):
-		return e, "a secret does not belong in the configuration", "write ldaps://host, bind_dn and password_file, and change " +
-			"the secret if others could read this file"
+		return e, "a secret does not belong in the configuration",
+			"write ldaps://host, bind_dn and password_file, and change the secret if others could read this file"
 	case host == "":
 		return e, quote(s) + " has no host", form
 	}
@@ -175,18 +177,19 @@ func hostOnly(rest string) string {
 // parseAuthority is the host and port of a URL that has nothing else.
 func parseAuthority(s, rest string, port uint16, form string) (e endpoint, message, mend string) {
 	u, err := url.Parse("x://" + rest)
-	if err != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(rest, ":") {
+	if err != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil ||
+		strings.HasSuffix(rest, ":") {
 		return e, quote(s) + " has more than a host and a port", form
 	}
 	if message, mend := checkHost(u.Hostname()); message != "" {
 		return e, message, mend
 	}
-	e = endpoint{host: u.Hostname(), port: port}
 	if u.Port() != "" {
-		ok := false
-		if e.port, ok = parsePort(u.Port()); !ok {
+		number, ok := parsePort(u.Port())
+		if !ok {
 			return e, quote(u.Port()) + " is not a port", "ports are from 1 to 65535"
 		}
+		port = number
 	}
-	return e, "", ""
+	return endpoint{host: u.Hostname(), port: port}, "", ""
 }

@@ -22,7 +22,8 @@ func ldapsForm() form[LDAPS] {
 		field("min_entries", "How many entries the search must find at least; 1 where base_dn is given.",
 			whole(0, mostEntries), func(l *LDAPS) *int { return &l.MinEntries }).sample("1"),
 	}
-	keys = append(keys, serverKeys(func(l *LDAPS) *string { return &l.ServerName }, func(l *LDAPS) *[]string { return &l.Roots })...)
+	keys = append(keys, serverKeys(func(l *LDAPS) *string { return &l.ServerName },
+		func(l *LDAPS) *[]string { return &l.Roots })...)
 	keys = append(keys, expiryKeys(func(l *LDAPS) *Expiry { return &l.Expiry })...)
 	keys = append(keys, scheduleKeys(func(l *LDAPS) *Schedule { return &l.Schedule })...)
 	f := object(keys, judgeLDAPS)
@@ -67,7 +68,8 @@ func judgeLDAPS(r *reader, f *found, l *LDAPS) {
 func baseDNs() form[string] {
 	return parsed(`=`, func(s string) (string, string, string) {
 		first, _, _ := strings.Cut(s, ",")
-		if kind, value, ok := strings.Cut(first, "="); !ok || strings.TrimSpace(kind) == "" || strings.TrimSpace(value) == "" {
+		if kind, value, ok := strings.Cut(first, "="); !ok || strings.TrimSpace(kind) == "" ||
+			strings.TrimSpace(value) == "" {
 			return "", quote(s) + " is not a distinguished name", "write it as in OU=Staff,DC=corp,DC=example (RFC 4514)"
 		}
 		return s, "", ""
@@ -78,7 +80,8 @@ func baseDNs() form[string] {
 // as \28 and \29 (RFC 4515 section 3), so that those that stand for themselves must match.
 func filters() form[string] {
 	return parsed(`^\(.*\)$`, func(s string) (string, string, string) {
-		const mend = "write it as in (objectClass=person) or (&(objectClass=person)(mail=*)), parentheses in values as \\28 and \\29"
+		const mend = "write it as in (objectClass=person) or (&(objectClass=person)(mail=*)), " +
+			"parentheses in values as \\28 and \\29"
 		depth := 0
 		for i, c := range s {
 			switch c {

@@ -68,7 +68,8 @@ func readFile(path string) ([]byte, *Error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return wrong("there is no such file", "write one with: sallyport init > "+path+", or name another with --config")
 	case errors.Is(err, fs.ErrPermission):
-		return wrong("the file cannot be read by this user", "run as root, or give the user of this process the right to read it")
+		return wrong("the file cannot be read by this user",
+			"run as root, or give the user of this process the right to read it")
 	case err != nil:
 		return wrong("the file cannot be opened: "+quoteless(err.Error()), "name a readable file with --config")
 	}

@@ -46,7 +46,7 @@ type Error struct {
 
 // Error is the error as a compiler prints one: the place and message, the source line with a caret, the mend.
 func (e Error) Error() string {
-	return e.Place.String() + ": " + e.Message + "\n" + e.excerpt() + "    mend: " + e.Mend
+	return e.String() + ": " + e.Message + "\n" + e.excerpt() + "    mend: " + e.Mend
 }
 
 // Errors is everything that is wrong with a configuration, in the order of place.

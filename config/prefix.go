@@ -37,8 +37,8 @@ func parsePrefix(s string) (p netip.Prefix, message, mend string) {
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err != nil && strings.ContainsFunc(host, isLetter) && !strings.Contains(host, ":"):
-		return p, quote(s) + " is a name, not a network", "write its addresses: a firewall that trusts names trusts whoever " +
-			"answers for them"
+		return p, quote(s) + " is a name, not a network",
+			"write its addresses: a firewall that trusts names trusts whoever answers for them"
 	case err != nil:
 		return p, quote(s) + " is not a network", form
 	case addr.Zone() != "":

@@ -16,7 +16,6 @@ type reader struct {
 	notices  []Notice
 	claimed  map[string]Place // unique names, by kind and name
 	defaults schedule         // what holds for each check that does not say otherwise
-	history  string           // where the history is kept unless the file says so
 }
 
 // schedule is checks.defaults.

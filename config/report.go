@@ -21,7 +21,7 @@ func reportForm() form[Report] {
 		field("history", "Where results are kept.", historyForm(),
 			func(p *Report) **History { return &p.History }).
 			sample("{path: /var/lib/sallyport/history.db, keep: 90d}").aside(),
-	}, func(r *reader, f *found, p *Report) {
+	}, func(r *reader, f *found, _ *Report) {
 		if f.has("history") {
 			r.notice(f.at("history"), "report.history is accepted, but this version keeps no history")
 		}
@@ -45,7 +45,8 @@ func listeners() form[string] {
 			return "", quote(s) + " is not address:port", form
 		}
 		if host == "" {
-			return "", quote(s) + " names no address", "write 127.0.0.1:" + port + ", or 0.0.0.0:" + port + " if everybody is meant"
+			return "", quote(s) + " names no address", "write 127.0.0.1:" + port + ", or 0.0.0.0:" + port +
+				" if everybody is meant"
 		}
 		if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
 			return "", quote(host) + " is not an address of this host", form

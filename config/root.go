@@ -79,7 +79,8 @@ func pathsForm() form[Paths] {
 		case p.State == p.Runtime:
 			r.wrong(f.at("runtime", "state"), "name two folders", "state and runtime are the same folder")
 		case len(p.Runtime) > maxRuntime:
-			r.wrong(f.at("runtime"), "name a shorter one, as in /run/sallyport", "the folder is longer than %d bytes: no socket fits in it",
+			r.wrong(f.at("runtime"), "name a shorter one, as in /run/sallyport",
+				"the folder is longer than %d bytes: no socket fits in it",
 				maxRuntime)
 		}
 	})

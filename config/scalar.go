@@ -24,7 +24,8 @@ func text() form[string] {
 		case !isText && isScalar:
 			r.wrong(n, "put it in quotes: \""+scalar+"\"", "a text belongs here, not %s", kindOf(n))
 		case !isText:
-			r.wrong(n, "write one text, in quotes if it holds \": \", \" #\" or begins with a sign", "a text belongs here, not %s", kindOf(n))
+			r.wrong(n, "write one text, in quotes if it holds \": \", \" #\" or begins with a sign",
+				"a text belongs here, not %s", kindOf(n))
 		case strings.TrimSpace(v) == "":
 			r.wrong(n, "write it, or remove the key", "this text is empty")
 		case len(v) > maxText:

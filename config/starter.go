@@ -45,7 +45,8 @@ func Starter(facts Facts) ([]byte, error) {
 	if facts.Network.IsValid() && facts.Network.Bits() > 0 {
 		show.Network = facts.Network.Masked().String()
 	}
-	if admin := facts.Admin.Unmap(); admin.IsValid() && !admin.IsLoopback() && !admin.IsUnspecified() && !admin.IsMulticast() {
+	if admin := facts.Admin.Unmap(); admin.IsValid() && !admin.IsLoopback() && !admin.IsUnspecified() &&
+		!admin.IsMulticast() {
 		show.Known = true
 		show.Interface = admin.Zone() // a link-local address means nothing without its interface
 		admin = admin.WithZone("")

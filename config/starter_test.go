@@ -57,7 +57,8 @@ func TestStarterLetsInTheAdminAlone(t *testing.T) {
 		if got := strings.Join(ways[0].Interfaces, ","); got != test.iface {
 			t.Errorf("%s: interfaces %q, want %q", test.admin, got, test.iface)
 		}
-		if len(ways[0].Ports) != 2 || len(c.Firewall.Allow) != 0 || len(c.Checks.DNS[0].Servers) != 2 || len(c.Notices()) != 0 {
+		if len(ways[0].Ports) != 2 || len(c.Firewall.Allow) != 0 || len(c.Checks.DNS[0].Servers) != 2 ||
+			len(c.Notices()) != 0 {
 			t.Errorf("%s: %+v", test.admin, c)
 		}
 	}

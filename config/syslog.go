@@ -22,7 +22,8 @@ func syslogForm() form[Syslog] {
 			sample("/etc/ssl/logs-ca.pem").aside(),
 	}, func(r *reader, f *found, s *Syslog) {
 		if f.has("to", "ca_file") && s.Network != "tls" {
-			r.wrong(f.at("ca_file"), "write tls:// in to, or remove ca_file", "there is a ca_file, but %s shows no certificate", s.Network)
+			r.wrong(f.at("ca_file"), "write tls:// in to, or remove ca_file",
+				"there is a ca_file, but %s shows no certificate", s.Network)
 		}
 	})
 }

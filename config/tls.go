@@ -5,10 +5,12 @@ import "github.com/goccy/go-yaml/ast"
 func tlsForm() form[TLS] {
 	keys := []key[TLS]{
 		nameKey("code42-console", func(t *TLS) *string { return &t.Name }),
-		hostKey("address", "The server, as host:port.", endpoints(), func(t *TLS, e endpoint) { t.Host, t.Port = e.host, e.port }).
+		hostKey("address", "The server, as host:port.", endpoints(),
+			func(t *TLS, e endpoint) { t.Host, t.Port = e.host, e.port }).
 			needed().sample(`"console.us.code42.com:443"`),
 	}
-	keys = append(keys, serverKeys(func(t *TLS) *string { return &t.ServerName }, func(t *TLS) *[]string { return &t.Roots })...)
+	keys = append(keys, serverKeys(func(t *TLS) *string { return &t.ServerName },
+		func(t *TLS) *[]string { return &t.Roots })...)
 	keys = append(keys, expiryKeys(func(t *TLS) *Expiry { return &t.Expiry })...)
 	keys = append(keys, scheduleKeys(func(t *TLS) *Schedule { return &t.Schedule })...)
 	return object(keys, func(r *reader, f *found, t *TLS) {

@@ -69,14 +69,16 @@ report:
 	}
 	schedule := Schedule{Interval: 30 * time.Second, Timeout: 5 * time.Second, FailAfter: 2, RecoverAfter: 1}
 	expiry := Expiry{Warn: 21 * day, Fail: 7 * day}
-	root := LDAPS{Name: "directory", Host: "dc1.example", Port: 636, ServerName: "dc1.example", Expiry: expiry, Schedule: schedule}
+	root := LDAPS{Name: "directory", Host: "dc1.example", Port: 636, ServerName: "dc1.example", Expiry: expiry,
+		Schedule: schedule}
 	staff := root
 	staff.Name, staff.BaseDN, staff.Filter, staff.MinEntries = "staff", "DC=corp", "(objectClass=*)", 1
 	want := Config{
 		File:  "x.yaml",
 		Paths: Paths{State: "/var/lib/sallyport", Runtime: "/run/sallyport"},
 		Firewall: Firewall{
-			Mode: Enforce, Ownership: OwnershipAuto, Ping: true, Forward: ForwardDrop, Egress: Egress{Mode: EgressOpen, Also: []Destination{}},
+			Mode: Enforce, Ownership: OwnershipAuto, Ping: true, Forward: ForwardDrop,
+			Egress: Egress{Mode: EgressOpen, Also: []Destination{}},
 			Management: []Exception{{Name: "ssh", Ports: []Ports{{"tcp", 22, 22}},
 				From: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/24")}, Line: 3}},
 			Allow: []Exception{}, ConfirmWithin: time.Minute,
@@ -129,7 +131,8 @@ func TestNoManagement(t *testing.T) {
 }
 
 func TestDefaultsHoldWhereverTheyStand(t *testing.T) {
-	c, err := Parse("x.yaml", []byte("checks:\n  dns: [{name: a, query: a.example}]\n  defaults: {interval: 9s}\n"), Options{})
+	c, err := Parse("x.yaml", []byte("checks:\n  dns: [{name: a, query: a.example}]\n  defaults: {interval: 9s}\n"),
+		Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +173,8 @@ func TestNotices(t *testing.T) {
 		lines = append(lines, n.String())
 	}
 	golden(t, "testdata/valid/every-key.notices", []byte(strings.Join(lines, "\n")+"\n"))
-	c, err := Parse("x.yaml", []byte("service: {user: uds}\ntrust: {java: off}\nfirewall: {mode: off, ownership: watch}\n"), Options{})
+	const quiet = "service: {user: uds}\ntrust: {java: off}\nfirewall: {mode: off, ownership: watch}\n"
+	c, err := Parse("x.yaml", []byte(quiet), Options{})
 	if err != nil || len(c.Notices()) != 0 {
 		t.Errorf("notices without reason: %v, %v", c, err)
 	}

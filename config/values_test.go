@@ -61,7 +61,8 @@ func TestParsePorts(t *testing.T) {
 			t.Errorf("%q: %+v, %s", test.text, got, message)
 		}
 	}
-	for _, text := range []string{"", "22", "/tcp", "22/", "22/TCP", "0/tcp", "65536/tcp", "2-1/tcp", "1-2-3/tcp", "-1/tcp",
+	for _, text := range []string{"", "22", "/tcp", "22/", "22/TCP", "0/tcp", "65536/tcp", "2-1/tcp", "1-2-3/tcp",
+		"-1/tcp",
 		"+1/tcp", "1_0/tcp", " 22/tcp", "22/tcp/udp", "22-/tcp", "0x16/tcp", "99999999999999999999/tcp"} {
 		if got, message, mend := parsePorts(text); message == "" || mend == "" {
 			t.Errorf("%q is read as %+v (%q, %q)", text, got, message, mend)
@@ -86,8 +87,10 @@ func TestParsePrefix(t *testing.T) {
 			t.Errorf("%q: %v, %s", text, got, message)
 		}
 	}
-	for _, text := range []string{"", "any", "10.20.0.5/24", "10.20.0.0/33", "10.20.0.0/-1", "10.20.0.0/024", "::/0", "0.0.0.0/0",
-		"0.0.0.0", "::", "::ffff:10.0.0.1", "::ffff:10.0.0.0/120", "fe80::1%eth0", "ff02::1", "224.0.0.0/4", "010.0.0.1", "10.0.0",
+	for _, text := range []string{"", "any", "10.20.0.5/24", "10.20.0.0/33", "10.20.0.0/-1", "10.20.0.0/024", "::/0",
+		"0.0.0.0/0", "0.0.0.0", "::", "::ffff:10.0.0.1", "::ffff:10.0.0.0/120", "fe80::1%eth0", "ff02::1",
+		"224.0.0.0/4", "010.0.0.1",
+		"10.0.0",
 		"example.com", "2001:db8::1/64", "10.0.0.0/8/8", "10.0.0.0/"} {
 		if got, message, mend := parsePrefix(text); message == "" || mend == "" {
 			t.Errorf("%q is read as %v (%q, %q)", text, got, message, mend)
@@ -97,7 +100,8 @@ func TestParsePrefix(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0s", 100 * time.Millisecond: "100ms", time.Minute: "1m", 90 * time.Second: "90s", 7 * day: "7d", 36 * time.Hour: "36h",
+		0: "0s", 100 * time.Millisecond: "100ms", time.Minute: "1m", 90 * time.Second: "90s", 7 * day: "7d",
+		36 * time.Hour: "36h",
 	} {
 		if got := short(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
@@ -108,7 +112,7 @@ func TestShort(t *testing.T) {
 func TestNearest(t *testing.T) {
 	words := []string{"interval", "timeout", "fail_after", "name"}
 	for word, want := range map[string]string{
-		"intervall": "interval", "Timeout": "timeout", "fail-after": "fail_after", "nmae": "name", "logs": "", "": "",
+		"intervall": "interval", "Timeout": "timeout", "fail-after": "fail_after", "anme": "name", "logs": "", "": "",
 		"name\x00": "name", string(make([]byte, 5000)): "",
 	} {
 		if got := nearest(word, words); got != want {
@@ -119,8 +123,9 @@ func TestNearest(t *testing.T) {
 
 func TestReverse(t *testing.T) {
 	for addr, want := range map[string]string{
-		"192.0.2.7":          "7.2.0.192.in-addr.arpa",
-		"2001:db8::567:89ab": "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", // RFC 3596 section 2.5
+		"192.0.2.7": "7.2.0.192.in-addr.arpa",
+		// RFC 3596 section 2.5
+		"2001:db8::567:89ab": "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
 	} {
 		if got := reverse(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: %s, want %s", addr, got, want)
@@ -129,7 +134,8 @@ func TestReverse(t *testing.T) {
 }
 
 func TestTidyNameIsAName(t *testing.T) {
-	for text, want := range map[string]string{"SSH admins": "ssh-admins", "1st": "st", "ssh": "ssh", "-": "", "é": "", "a.b_c-": "a-b-c"} {
+	for text, want := range map[string]string{"SSH admins": "ssh-admins", "1st": "st", "ssh": "ssh", "-": "", "é": "",
+		"a.b_c-": "a-b-c"} {
 		if got := tidyName(text); got != want || tidyName(got) != got {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}

@@ -12,7 +12,8 @@ func waiverForm() form[Waiver] {
 	return object([]key[Waiver]{
 		field("check", "The check, as it is named in results.", waived(), func(w *Waiver) *string { return &w.Check }).
 			needed().sample("posture.least.remote"),
-		field("reason", "Why this is accepted, for whoever reads it next.", text(), func(w *Waiver) *string { return &w.Reason }).
+		field("reason", "Why this is accepted, for whoever reads it next.", text(),
+			func(w *Waiver) *string { return &w.Reason }).
 			needed().sample(`"break-glass until migration"`),
 		field("expires", "The first day on which it no longer holds, from 00:00 UTC.", dates(),
 			func(w *Waiver) *time.Time { return &w.Expires }).needed().sample("2027-03-01"),
@@ -84,14 +85,15 @@ func (c *Config) checkNames() []string {
 }
 
 // ExpiredWaivers is an error for each waiver that no longer holds at now. They do not keep a configuration from being
-// loaded: a daemon must start at boot even if a waiver ran out in the night.
+// loaded: a daemon must start at boot even if a waiver ran out in the night. There are none when the length is 0.
 func (c *Config) ExpiredWaivers(now time.Time) Errors {
 	var errs Errors
 	for _, w := range c.Waivers {
 		if now.Before(w.Expires) {
 			continue
 		}
-		errs = append(errs, Error{Place: w.at, Message: "the waiver for " + w.Check + " ended on " + w.Expires.Format(time.DateOnly),
+		errs = append(errs, Error{Place: w.at, Message: "the waiver for " + w.Check + " ended on " +
+			w.Expires.Format(time.DateOnly),
 			Mend: "mend what the check finds and remove the waiver, or decide anew and write a later day"})
 	}
 	return errs
