@@ -34,7 +34,7 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	refused := func(err error) func(netlink.Message) ([]netlink.Message, error) {
-		return func(m netlink.Message) ([]netlink.Message, error) { return nil, err }
+		return func(netlink.Message) ([]netlink.Message, error) { return nil, err }
 	}
 	whole := append(make([]byte, nfgenSize), stringAttribute(1, "x")...)
 	for name, test := range map[string]struct {

@@ -37,7 +37,7 @@ func RehearseMain() {
 	if len(os.Args) == 0 || os.Args[0] != rehearsalName {
 		return
 	}
-	err := rehearse(os.Stdin, os.Stdout)
+	err := rehearse(context.Background(), os.Stdin, os.Stdout) // this is the main of the child
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
@@ -67,7 +67,7 @@ type request struct {
 }
 
 // rehearse is the child.
-func rehearse(in io.Reader, out io.Writer) error {
+func rehearse(ctx context.Context, in io.Reader, out io.Writer) error {
 	registerWire()
 	var r request
 	if err := gob.NewDecoder(io.LimitReader(in, dumpBytes)).Decode(&r); err != nil {
@@ -80,7 +80,7 @@ func rehearse(in io.Reader, out io.Writer) error {
 	if here == r.Namespace || r.Namespace == "" {
 		return fmt.Errorf("rehearsal: nothing was written: %w: the child is in its parent's", ErrNoNamespace)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), childLimit)
+	ctx, cancel := context.WithTimeout(ctx, childLimit)
 	defer cancel()
 	s, err := applyAndRead(ctx, fromWire(r.Ruleset))
 	if err != nil {

@@ -155,7 +155,7 @@ func TestRehearseRefusesItsParentsNamespace(t *testing.T) {
 		if err := gob.NewEncoder(&in).Encode(r); err != nil {
 			t.Fatal(err)
 		}
-		if err := rehearse(&in, &out); !errors.Is(err, ErrNoNamespace) || childExit(err) == childFailed {
+		if err := rehearse(t.Context(), &in, &out); !errors.Is(err, ErrNoNamespace) || childExit(err) == childFailed {
 			t.Errorf("namespace %q: %v", namespace, err)
 		}
 	}
