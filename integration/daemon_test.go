@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -205,12 +206,11 @@ func (w world) scrape() string {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	var b strings.Builder
-	if err := response.Write(&b); err != nil || response.StatusCode != http.StatusOK {
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
+	if err != nil || response.StatusCode != http.StatusOK {
 		w.t.Fatal(response.Status, err)
 	}
-	_, body, _ := strings.Cut(b.String(), "\r\n\r\n")
-	return body
+	return string(body)
 }
 
 // TestSyslogOfRsyslog sends to a real rsyslogd by UDP, TCP and a unix socket, and reads what arrived.

@@ -1,6 +1,9 @@
 package integration_test
 
 import (
+	"bufio"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,14 +38,77 @@ func TestLabWithoutRoot(t *testing.T) {
 	runLab(t, &syscall.Credential{Uid: nobody, Gid: nobody})
 }
 
+// TestLabLeavesNothing ends it in the middle, gently and not, and looks for what is left: files and processes.
+func TestLabLeavesNothing(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			program, temporary := binary(t, "sallyport-lab"), shortDir(t)
+			cmd := exec.CommandContext(within(t, time.Minute), program)
+			cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for lines := bufio.NewScanner(stdout); lines.Scan() && !strings.HasPrefix(lines.Text(), "With Sallyport"); {
+				continue
+			}
+			if left := leftovers(t, temporary); len(left) < 3 {
+				t.Errorf("in the middle there should be processes and a folder, but there is only %v", left)
+			}
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			said, _ := io.ReadAll(stdout) // it ends when the lab does
+			_ = cmd.Wait()
+			err = lab.Until(within(t, 20*time.Second), "the end", func() error {
+				if left := leftovers(t, temporary); len(left) > 0 {
+					return fmt.Errorf("it leaves %q behind", left)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if code := cmd.ProcessState.ExitCode(); signal != syscall.SIGKILL && code != 3 {
+				t.Errorf("exit code %d, want 3: %s", code, said)
+			}
+		})
+	}
+}
+
+// leftovers is what is in the folder, and which processes name it on their command line.
+func leftovers(t *testing.T, folder string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range commands {
+		if line, err := os.ReadFile(file); err == nil && strings.Contains(string(line), folder) {
+			left = append(left, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return left
+}
+
 func runLab(t *testing.T, as *syscall.Credential, args ...string) {
 	t.Helper()
 	program := binary(t, "sallyport-lab")
-	temporary := t.TempDir()
-	for _, dir := range []string{temporary, filepath.Dir(temporary)} {
-		if err := os.Chmod(dir, 0o777); err != nil {
-			t.Fatal(err)
-		}
+	temporary := shortDir(t)
+	if err := os.Chmod(temporary, 0o777); err != nil {
+		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(within(t, time.Minute), program, args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)

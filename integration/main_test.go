@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -80,22 +79,33 @@ type world struct {
 	t *testing.T
 }
 
-// newWorld builds a world that the test has to itself. The folder's name is short, for the sake of socket paths.
+// shortDir is t.TempDir with a name that leaves room for a socket's in the 108 bytes of sun_path (unix(7)).
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sp-") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// newWorld builds a world that the test has to itself.
 func newWorld(t *testing.T, settings lab.Settings) world {
 	t.Helper()
 	t.Parallel()
 	need(t, "unbound", "nginx", "slapd", "slapadd")
 	bin := binary(t, "sallyport")
-	dir, err := os.MkdirTemp("", "sp-") //nolint:usetesting // t.TempDir has names too long for a socket
+	l, err := lab.New(within(t, 20*time.Second), shortDir(t), lab.Real)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := lab.New(within(t, 20*time.Second), dir, lab.Real)
-	if err != nil {
-		t.Fatal(errors.Join(err, os.RemoveAll(dir)))
-	}
 	t.Cleanup(func() {
-		if err := errors.Join(l.Close(), os.RemoveAll(dir)); err != nil {
+		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
 	})

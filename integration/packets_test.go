@@ -169,17 +169,20 @@ func TestRemovedSourceIsCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
+	t.Cleanup(func() { _ = listener.Close() })
 	var echo sync.WaitGroup
+	over := make(chan struct{})
 	echo.Go(func() {
 		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}
-		defer func() { _ = conn.Close() }()
-		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
-		_, _ = io.Copy(conn, conn)
+		echo.Go(func() { _, _ = io.Copy(conn, conn) })
+		<-over
+		_ = conn.Close()
 	})
+	defer echo.Wait()
+	defer close(over)
 	w.must(0, "apply", "--now")
 	session, err := w.Admin.Dial(within(t, 5*time.Second), "tcp", w.Host.Address("ip4", lab.SSHPort))
 	if err != nil {
@@ -207,6 +210,4 @@ func TestRemovedSourceIsCutOff(t *testing.T) {
 		t.Errorf("after the admin's address was taken off, the session says %v, want silence", err)
 	}
 	_ = session.Close()
-	_ = listener.Close()
-	echo.Wait()
 }

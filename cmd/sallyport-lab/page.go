@@ -89,7 +89,7 @@ func (p *page) more(name, text string) {
 
 // row is a further line as it is.
 func (p *page) row(name, text string) {
-	p.print("  %s%s%s%s\n", p.dim, pad(name, indent-2), text, p.plain)
+	p.print("  %s%s%s%s\n", p.dim, pad(name, indent-2), p.plain, text)
 }
 
 func (p *page) summary() {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,9 @@ import (
 
 // insideVariable tells the second incarnation of the process which network namespace the first one had.
 const insideVariable = "SALLYPORT_LAB_OUTSIDE"
+
+// procVariable holds the number of a descriptor of the machine's /proc.
+const procVariable = "SALLYPORT_LAB_PROC"
 
 // mend is what to do where namespaces are not allowed.
 const mend = "run as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1 and " +
@@ -56,7 +60,35 @@ func arrive(outside string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("keeping mounts private: %w", err)
 	}
+	if err := procOfOurOwn(); err != nil {
+		return err
+	}
 	return loopbackUp()
+}
+
+// procOfOurOwn mounts a /proc that shows the PID namespace, and keeps the machine's one open, where threads have the
+// numbers by which outsiders know them. Where a container hides parts of /proc the kernel allows no other (EPERM), and the
+// machine's has to do.
+func procOfOurOwn() error {
+	if err := os.Unsetenv(procVariable); err != nil { // a lab that started this process may have had its own
+		return err
+	}
+	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("keeping the machine's /proc: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return unix.Close(fd)
+	}
+	return os.Setenv(procVariable, strconv.Itoa(fd))
+}
+
+// outsideProc is the machine's /proc.
+func outsideProc() string {
+	if fd := os.Getenv(procVariable); fd != "" {
+		return "/proc/self/fd/" + fd
+	}
+	return "/proc"
 }
 
 // again starts the second incarnation and waits for it. Root keeps its user namespace if it may; it may not in most

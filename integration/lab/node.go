@@ -61,7 +61,7 @@ func (n *Node) make(files map[string]string) (err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("keeping mounts private: %w", err)
 	}
-	self, err := os.Readlink("/proc/thread-self") // still the machine's /proc: outsiders can use it
+	self, err := os.Readlink(outsideProc() + "/thread-self")
 	if err != nil {
 		return err
 	}
@@ -74,9 +74,6 @@ func (n *Node) make(files map[string]string) (err error) {
 			return fmt.Errorf("putting %s in place (it must exist on the machine): %w", path, err)
 		}
 	}
-	// A PID namespace wants its own /proc. Where a container hides parts of /proc the kernel refuses (EPERM), and the
-	// machine's one has to do.
-	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	if n.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return fmt.Errorf("rtnetlink: %w", err)
 	}
