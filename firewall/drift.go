@@ -150,7 +150,7 @@ func (d *Drift) elements(set string, want, got []Element) {
 	want, got = ascending(want), ascending(got)
 	missing, extra := bounded{}, bounded{}
 	for len(want) > 0 || len(got) > 0 {
-		order := 0
+		var order int
 		switch {
 		case len(want) == 0:
 			order = 1

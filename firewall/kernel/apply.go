@@ -15,6 +15,10 @@ import (
 // carries the difference.
 var ErrMismatch = errors.New("the kernel does not hold what was written")
 
+// ErrOwned says that another program's netlink socket owns the table (its flag owner, kernel 5.12): only that program, or
+// its end, lets others write.
+var ErrOwned = errors.New("the table is owned by another program, which must end first")
+
 // MismatchError is what was read back after a write, where it is not what was meant.
 type MismatchError struct {
 	Drift firewall.Drift // empty where the difference is in what the vocabulary cannot say
@@ -44,7 +48,8 @@ const (
 // priority or type is wrong, and named counters go on counting. What was written is read back and compared; what differs
 // is written once more from nothing but the base chains, and then is a MismatchError.
 //
-// Errors: ErrNotPermitted, ErrNoNftables, ErrUnsupported, ErrNotEncodable, ErrUnsteady, ErrMismatch, or the context's.
+// Errors: ErrNotPermitted, ErrOwned, ErrNoNftables, ErrUnsupported, ErrNotEncodable, ErrUnsteady, ErrMismatch, or the
+// context's.
 func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
 	code, err := encode(r)
 	if err != nil {
@@ -149,7 +154,10 @@ func (c *Conn) tryWrite(ctx context.Context, table string, code encoded, rebuild
 	t := newTransaction(c.nft, table, live)
 	t.rebuild, t.absent = rebuild, absent
 	wake := t.content(code)
-	if err := c.nft.FlushWithGenID(gen.ID); err != nil || !wake {
+	switch err := c.nft.FlushWithGenID(gen.ID); {
+	case errors.Is(err, unix.EPERM) && live.flags&nftTableOwner != 0:
+		return fmt.Errorf("%w: %w", ErrOwned, err)
+	case err != nil || !wake:
 		return err
 	}
 	t.setDormant(code.ruleset.Dormant)

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
@@ -323,5 +325,38 @@ func dropNetAdmin(t testing.TB) {
 	var none [2]unix.CapUserData
 	if err := unix.Capset(&hdr, &none[0]); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestApplyOwned holds that a table that another program owns is said to be so, and stays as it is.
+func TestApplyOwned(t *testing.T) {
+	newNamespace(t)
+	owner := open4Test(t)
+	owner.nft.AddTable(&nftables.Table{
+		Family: nftables.TableFamilyINet, Name: firewall.Table, Flags: nftables.TableFlagOwner,
+	})
+	if err := owner.nft.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	err := open4Test(t).Apply(t.Context(), compile(t, hostPolicy()))
+	if !errors.Is(err, ErrOwned) || errors.Is(err, ErrNotPermitted) {
+		t.Errorf("got %v, want ErrOwned", err)
+	}
+	if got := dumpHere(t); len(got.table.chains) != 0 {
+		t.Errorf("a refused apply left\n%s", got)
+	}
+}
+
+// TestApplyCancelled holds that a context that has ended ends it before anything is written.
+func TestApplyCancelled(t *testing.T) {
+	newNamespace(t)
+	c := open4Test(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Apply(ctx, compile(t, hostPolicy())); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	if left := runNft(t, "", "list", "ruleset"); left != "" {
+		t.Errorf("a cancelled apply left\n%s", left)
 	}
 }

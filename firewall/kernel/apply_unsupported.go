@@ -26,6 +26,9 @@ func (c *Conn) explain(table string, code encoded, err error) error {
 				table, ErrUnsupported, strings.Join(missing, ", "), err)
 		}
 	}
+	if errors.Is(err, ErrOwned) {
+		return fmt.Errorf("kernel: table inet %s: %w", table, err)
+	}
 	if errors.Is(err, unix.EMSGSIZE) {
 		return fmt.Errorf("kernel: table inet %s: the ruleset is larger than the send buffer that this user may have "+
 			"(net.core.wmem_max), run as root: %w", table, err)

@@ -51,11 +51,11 @@ func (b *ruleBuilder) statement(s firewall.Statement) error {
 	return nil
 }
 
-// load makes certain that the packet has the field, then loads it.
-func (b *ruleBuilder) load(f firewall.Field, reg uint32) (source, error) {
+// load makes certain that the packet has the field, then loads it into register 1.
+func (b *ruleBuilder) load(f firewall.Field) (source, error) {
 	src, err := b.require(f)
 	if err == nil {
-		b.add(src.load(reg))
+		b.add(src.load(register))
 	}
 	return src, err
 }
@@ -108,7 +108,7 @@ func (b *ruleBuilder) match(m firewall.Match) error {
 
 // compare: [ load => reg 1 ] [ cmp eq reg 1 data ]
 func (b *ruleBuilder) compare(m firewall.Match, data []byte) error {
-	if _, err := b.load(m.Field, register); err != nil {
+	if _, err := b.load(m.Field); err != nil {
 		return err
 	}
 	b.add(&expr.Cmp{Op: equality(m.Not), Register: register, Data: data})
@@ -123,7 +123,7 @@ func equality(not bool) expr.CmpOp {
 }
 
 func (b *ruleBuilder) matchRange(m firewall.Match) error {
-	src, err := b.load(m.Field, register)
+	src, err := b.load(m.Field)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (b *ruleBuilder) matchState(m firewall.Match) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.load(m.Field, register); err != nil {
+	if _, err := b.load(m.Field); err != nil {
 		return err
 	}
 	b.add(bitwiseAnd(mask), &expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: make([]byte, 4)})
@@ -234,7 +234,7 @@ func (b *ruleBuilder) matchState(m firewall.Match) error {
 
 // matchAny looks the field up in an anonymous set of the values.
 func (b *ruleBuilder) matchAny(m firewall.Match) error {
-	src, err := b.load(m.Field, register)
+	src, err := b.load(m.Field)
 	if err != nil {
 		return err
 	}
@@ -287,7 +287,7 @@ func (b *ruleBuilder) lookup(l firewall.Lookup) error {
 
 // addToSet: [ payload load => reg 1 ] [ dynset add reg_key 1 set s expr [ limit ] ]
 func (b *ruleBuilder) addToSet(a firewall.Add) error {
-	if _, err := b.load(a.Field, register); err != nil {
+	if _, err := b.load(a.Field); err != nil {
 		return err
 	}
 	set := &expr.Dynset{SrcRegKey: register, SetName: a.Set, Operation: unix.NFT_DYNSET_OP_ADD}
