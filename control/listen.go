@@ -38,7 +38,8 @@ func Listen(path string) (*net.UnixListener, *Lock, error) {
 			path, len(path), maxPath)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the sockets in it are 0600
-		return nil, nil, fmt.Errorf("make the runtime folder: %w", err)
+		return nil, nil, fmt.Errorf("make the runtime folder: %w (run as root, or set paths.runtime to a folder that "+
+			"this user may make)", err)
 	}
 	lock, err := lockFile(path + ".lock")
 	if err != nil {
@@ -68,7 +69,7 @@ func listen(path string) (*net.UnixListener, error) {
 func lockFile(path string) (*Lock, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the lock: %w", err)
+		return nil, fmt.Errorf("open the lock: %w (run as root, or set paths.runtime to a folder of this user's)", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -56,7 +56,7 @@ func newApply(opts *options) *cobra.Command {
 }
 
 func apply(ctx context.Context, w io.Writer, opts *options, flags applyFlags) error {
-	conf, err := opts.load()
+	conf, err := opts.loadPolicy()
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type guardProcess struct {
 }
 
 func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
-	conf, err := opts.load()
+	conf, err := opts.loadPolicy()
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 
 // put loads the configuration again and puts it in force, whole or not at all.
 func (p *guardProcess) put(ctx context.Context, digest string) error {
-	conf, err := p.opts.loadExpecting(digest)
+	conf, err := p.opts.expecting(digest, p.opts.loadPolicy)
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ import (
 const version = "0.1.0"
 
 func main() {
+	kernel.RehearseMain()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	kernel.RehearseMain(ctx)
 	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -34,10 +34,16 @@ func (o *options) load() (*config.Config, error) {
 	return config.Load(o.file, config.Options{NoManagement: o.noManagement})
 }
 
-// loadExpecting is load for a process that was told by another which bytes to load, so that both mean the same
+// loadPolicy is load for what needs only the firewall's part: the files that other keys name are left unread, because the
+// guard may not read them, and a credential is there for the prober's unit alone.
+func (o *options) loadPolicy() (*config.Config, error) {
+	return config.Load(o.file, config.Options{NoManagement: o.noManagement, SkipFiles: true})
+}
+
+// expecting is the configuration for a process that was told by another which bytes to load, so that both mean the same
 // configuration. An empty digest means any.
-func (o *options) loadExpecting(digest string) (*config.Config, error) {
-	conf, err := o.load()
+func (o *options) expecting(digest string, load func() (*config.Config, error)) (*config.Config, error) {
+	conf, err := load()
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func newPlan(opts *options) *cobra.Command {
 			"Exit codes: 0 the live ruleset is the compiled one, 2 it differs, 3 could not tell.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := opts.load()
+			conf, err := opts.loadPolicy()
 			if err != nil {
 				return err
 			}

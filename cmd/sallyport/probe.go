@@ -151,7 +151,7 @@ func (p *probeProcess) step(request control.Reload) error {
 	if request.Step == control.Abandon {
 		return nil
 	}
-	conf, err := p.opts.loadExpecting(request.Digest)
+	conf, err := p.opts.expecting(request.Digest, p.opts.load)
 	if err != nil {
 		return err
 	}

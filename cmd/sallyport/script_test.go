@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	kernel.RehearseMain(context.Background())
+	kernel.RehearseMain()
 	testscript.Main(m, map[string]func(){
 		"sallyport": func() {
 			os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

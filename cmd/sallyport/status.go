@@ -27,7 +27,7 @@ func newStatus(opts *options) *cobra.Command {
 		Short: "Say what the running daemon believes now",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := opts.load()
+			conf, err := opts.loadPolicy()
 			if err != nil {
 				return err
 			}

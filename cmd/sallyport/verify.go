@@ -19,7 +19,7 @@ func newVerify(opts *options) *cobra.Command {
 		Short: "Say whether the host is really shut: the live ruleset against the compiled one",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := opts.load()
+			conf, err := opts.loadPolicy()
 			if err != nil {
 				return err
 			}
