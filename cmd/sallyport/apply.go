@@ -121,7 +121,8 @@ func applyHere(ctx context.Context, ruleset firewall.Ruleset) error {
 		return err
 	}
 	defer func() { _ = live.Close() }()
-	return live.Apply(ctx, ruleset)
+	_, err = live.ApplyRehearsed(ctx, ruleset)
+	return err
 }
 
 // size is what a ruleset holds, for a person.

@@ -50,19 +50,18 @@ func New(live Kernel, log *slog.Logger) *Guard {
 }
 
 // Put makes the ruleset the one that must be in force: rehearsed in a throw-away namespace, then, with enforce, written
-// in one transaction, read back and compared. Without, the guard never writes, and only says what it sees. On any error
-// the former ruleset stays wanted and in force.
+// in one transaction, read back and compared. Without, the guard never writes, and only says what it sees. On an error
+// the former ruleset stays wanted, and the next look puts it back where it must.
 func (g *Guard) Put(ctx context.Context, ruleset firewall.Ruleset, enforce bool) error {
-	golden, err := kernel.Golden(ctx, ruleset)
-	if err != nil {
-		return fmt.Errorf("rehearse the ruleset: %w", err)
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	rehearse := kernel.Golden
 	if enforce {
-		if err := g.live.Apply(ctx, ruleset); err != nil {
-			return fmt.Errorf("put the ruleset in force: %w", err)
-		}
+		rehearse = g.live.ApplyRehearsed
+	}
+	golden, err := rehearse(ctx, ruleset)
+	if err != nil {
+		return err
 	}
 	g.want, g.golden, g.enforce = ruleset, golden, enforce
 	g.repaired = nil

@@ -21,6 +21,7 @@ func Check() check.Check {
 // Kernel is what the guard needs of the kernel's side.
 type Kernel interface {
 	Apply(ctx context.Context, ruleset firewall.Ruleset) error
+	ApplyRehearsed(ctx context.Context, ruleset firewall.Ruleset) (kernel.Dump, error)
 	Dump(ctx context.Context) (kernel.Dump, error)
 	Read(ctx context.Context) (firewall.Ruleset, error)
 	Counters(ctx context.Context) (map[string]kernel.Count, error)
