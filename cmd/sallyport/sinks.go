@@ -24,7 +24,7 @@ type sinks struct {
 	running sync.WaitGroup
 
 	mu      sync.RWMutex
-	ctx     context.Context //nolint:containedctx // the life of the prober, which each output's life is a part of
+	ctx     context.Context // the life of the prober, which that of each output is a part of
 	outputs map[string]*output
 }
 

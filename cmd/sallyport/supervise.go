@@ -84,7 +84,8 @@ func runChild(ctx context.Context, opts *options, role string) error {
 	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // this very binary, with arguments made here
 	cmd.Args[0] = "sallyport"                      // what ps shows
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	// A process group of its own: what a terminal sends to all of its group (Ctrl-C) must not end the child first.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
 	return cmd.Run()
