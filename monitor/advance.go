@@ -24,10 +24,14 @@ func Advance(s State, c check.Check, r check.Result) (State, *check.Transition) 
 		return s, nil
 	}
 	s = s.count(r)
-	if !s.tips(c, r) {
-		return s, nil
+	var t *check.Transition
+	if s.tips(c, r) {
+		s, t = s.settle(r)
 	}
-	return s.settle(r)
+	if s.Agrees() {
+		s.Shown = r
+	}
+	return s, t
 }
 
 func (s State) count(r check.Result) State {

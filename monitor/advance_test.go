@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,31 @@ func TestConsecutive(t *testing.T) {
 		s, _ = Advance(s, c, say(text, time.Unix(int64(i+1), 0)))
 		if s.Consecutive() != want {
 			t.Errorf("after result %d (%s): %d in a row, want %d", i+1, text, s.Consecutive(), want)
+		}
+	}
+}
+
+// TestShownIsWhatIsBelieved holds that what a status shows is a result that says what is believed, not merely the latest.
+func TestShownIsWhatIsBelieved(t *testing.T) {
+	c := check.Check{Name: "tls", FailAfter: 2, RecoverAfter: 2}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var s State
+	for i, step := range []struct {
+		status check.Status
+		shown  string
+		agrees bool
+	}{
+		{check.Fail, "", false}, // one bad result is believed of nobody
+		{check.Fail, "1", true},
+		{check.OK, "1", false},
+		{check.OK, "3", true},
+		{check.OK, "4", true},
+		{check.Skipped, "4", false},
+	} {
+		r := check.Result{Status: step.status, Detail: strconv.Itoa(i), Time: at.Add(time.Duration(i) * time.Second)}
+		s, _ = Advance(s, c, r)
+		if s.Shown.Detail != step.shown || s.Agrees() != step.agrees {
+			t.Errorf("after %d: shows %q, agrees %v; want %q, %v", i, s.Shown.Detail, s.Agrees(), step.shown, step.agrees)
 		}
 	}
 }

@@ -15,6 +15,7 @@ type State struct {
 	Status check.Status
 	Cause  check.Cause  // of the status that is believed; the latest result may have another
 	Since  time.Time    // when Status began to be believed; zero as long as nothing is
+	Shown  check.Result // the latest result that says Status and Cause; zero as long as nothing is believed
 	Last   check.Result // the latest result, skipped ones too; before the first its Time is zero and its Detail says so
 
 	Bad   int // bad results in a row (see check.Result.Bad); skipped ones neither count nor interrupt
@@ -28,6 +29,11 @@ type State struct {
 type verdict struct {
 	status check.Status
 	cause  check.Cause
+}
+
+// Agrees says whether the latest result says what is believed.
+func (s State) Agrees() bool {
+	return s.Settled() && s.Last.Status == s.Status && s.Last.Cause == s.Cause
 }
 
 // Settled says whether anything is believed yet: false until the thresholds were met for the first time.

@@ -194,15 +194,24 @@ func (p *probeProcess) status(context.Context, json.RawMessage) (any, error) {
 	return document.Of(version, host, time.Now(), items(p.monitor.States())), nil
 }
 
-// items is what is believed of each check beside its latest result.
+// items is what is believed of each check. A skipped one shows as skipped, whatever was believed of it: the check that
+// it depends on is the one to look at.
 func items(states []monitor.State) []document.Item {
 	list := make([]document.Item, 0, len(states))
 	for _, s := range states {
-		latest := s.Last
-		latest.Check, latest.Kind, latest.Target = s.Check, s.Kind, s.Target // a check that was not run yet has no result
-		list = append(list, document.Item{Result: latest, State: &document.State{
-			Status: s.Status, Cause: s.Cause, Since: s.Since, Consecutive: s.Consecutive(),
-		}})
+		item := document.Item{Result: s.Shown, State: &document.State{Since: s.Since, Consecutive: s.Consecutive()}}
+		switch {
+		case s.Last.Status == check.Skipped:
+			item.Result = s.Last
+		case !s.Settled():
+			item.Result = s.Last
+			item.Status, item.Cause, item.Layer = check.Unknown, "", ""
+		}
+		if !s.Agrees() && s.Last.Status != check.Skipped && !s.Last.Time.IsZero() {
+			item.State.Latest = &document.Latest{Status: s.Last.Status, Cause: s.Last.Cause, Detail: s.Last.Detail}
+		}
+		item.Check, item.Kind, item.Target = s.Check, s.Kind, s.Target // a check that was not run yet has no result
+		list = append(list, item)
 	}
 	return list
 }

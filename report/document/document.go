@@ -47,8 +47,8 @@ func Of(version, host string, at time.Time, items []Item) Document {
 	}
 	statuses := make([]check.Status, len(items))
 	for i, item := range items {
-		statuses[i] = item.Status()
-		d.Counts.add(item.Status())
+		statuses[i] = item.Status
+		d.Counts.add(item.Status)
 	}
 	d.Status = check.Worst(statuses...)
 	return d

@@ -83,12 +83,14 @@ func results() []check.Result {
 func items() []Item {
 	rs := results()
 	since := at.Add(-2*time.Hour - 5*time.Minute)
+	untold := &Latest{Status: check.Fail, Cause: check.LDAPTimeout, Detail: "no answer to the bind"}
+	rs[4].Status, rs[4].Cause, rs[4].Layer, rs[4].Detail = check.OK, "", "", ""
 	return []Item{
-		{rs[0], &State{Status: check.OK, Since: at.Add(-72 * time.Hour), Consecutive: 8640}},
-		{rs[1], &State{Status: check.Fail, Cause: check.CertExpired, Since: since, Consecutive: 250}},
-		{rs[2], &State{Status: check.Unknown, Consecutive: 1}},
-		{rs[3], &State{Status: check.OK, Since: since, Consecutive: 7}},
-		{rs[4], &State{Status: check.OK, Since: since.In(time.FixedZone("", 3600)), Consecutive: 1}},
+		{rs[0], &State{Since: at.Add(-72 * time.Hour), Consecutive: 8640}},
+		{rs[1], &State{Since: since, Consecutive: 250}},
+		{rs[2], &State{Consecutive: 1}},
+		{rs[3], &State{Since: since, Consecutive: 7}},
+		{rs[4], &State{Since: since.In(time.FixedZone("", 3600)), Consecutive: 1, Latest: untold}},
 	}
 }
 
@@ -177,10 +179,10 @@ func TestStatusAndCounts(t *testing.T) {
 		t.Errorf("nothing at all is %s, want unknown", empty.Status)
 	}
 	believed := Of("v", "h", at, items())
-	if want := (Counts{OK: 2, Fail: 1, Unknown: 1, Skipped: 1}); believed.Counts != want {
-		t.Errorf("got %+v, want %+v: what is believed counts, but a skipped one as skipped", believed.Counts, want)
+	if want := (Counts{OK: 2, Warn: 1, Fail: 1, Skipped: 1}); believed.Counts != want {
+		t.Errorf("got %+v, want %+v: what is believed counts", believed.Counts, want)
 	}
-	if got := believed.Results[4].Cause(); got != "" {
+	if got := believed.Results[4].Cause; got != "" {
 		t.Errorf("cause %s of a check that is believed to be well", got)
 	}
 }

@@ -9,36 +9,25 @@ import (
 	"sallyport/check"
 )
 
-// Item is a result, and in status what is believed of its check.
+// Item is a result, and in status what is known of its check besides: the result is then the latest one that says what
+// is believed.
 type Item struct {
 	check.Result
 	State *State // nil outside of status
 }
 
-// State is what is believed of a check after thresholds. In JSON it stands beside the keys of the latest result, as
-// "state".
+// State is what is known of a check after thresholds. In JSON it stands beside the keys of the result, as "state".
 type State struct {
-	Status      check.Status `json:"status"`
-	Cause       check.Cause  `json:"cause"`
-	Since       time.Time    `json:"since,omitzero"` // when Status began to be believed; left out if nothing is yet
-	Consecutive int          `json:"consecutive"`    // results in a row that were as good, or as bad, as the latest
+	Since       time.Time `json:"since,omitzero"`   // when the status began to be believed; left out if nothing is yet
+	Consecutive int       `json:"consecutive"`      // latest results in a row that were as good, or as bad
+	Latest      *Latest   `json:"latest,omitempty"` // the latest result, where it says something else
 }
 
-// Status is what counts: what is believed where that is known, else what the result says. A skipped check counts as
-// skipped whatever was believed of it: the check that it depends on is the one to look at.
-func (i Item) Status() check.Status {
-	if i.State == nil || i.Result.Status == check.Skipped {
-		return i.Result.Status
-	}
-	return i.State.Status
-}
-
-// Cause is the cause that goes with Status.
-func (i Item) Cause() check.Cause {
-	if i.State == nil || i.Result.Status == check.Skipped {
-		return i.Result.Cause
-	}
-	return i.State.Cause
+// Latest is what a result says that is not believed yet.
+type Latest struct {
+	Status check.Status `json:"status"`
+	Cause  check.Cause  `json:"cause"`
+	Detail string       `json:"detail"`
 }
 
 // MarshalJSON writes the result's keys, and "state" where there is one.

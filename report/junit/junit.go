@@ -95,8 +95,8 @@ func newCase(item document.Item) testcase {
 	c := testcase{
 		Name: printable(item.Check), ClassName: "sallyport." + printable(item.Kind), Time: seconds(item.Duration),
 	}
-	said := &outcome{Message: printable(item.Detail), Type: printable(string(item.Cause()))}
-	switch item.Status() {
+	said := &outcome{Message: printable(item.Detail), Type: printable(string(item.Cause))}
+	switch item.Status {
 	case check.OK:
 	case check.Warn:
 		c.Output = text(item)
@@ -104,7 +104,7 @@ func newCase(item document.Item) testcase {
 		said.Text = text(item)
 		c.Failure = said
 	case check.Skipped, check.Waived:
-		c.Skipped = &outcome{Message: item.Status().String() + ": " + said.Message}
+		c.Skipped = &outcome{Message: item.Status.String() + ": " + said.Message}
 	default:
 		said.Text = text(item)
 		c.Error = said
@@ -115,7 +115,7 @@ func newCase(item document.Item) testcase {
 // text is what a person reads who opens the case: what was seen, at each address, and what to do.
 func text(item document.Item) string {
 	lines := []string{
-		strings.TrimSpace(fmt.Sprintf("%s %s %s", item.Status(), printable(item.Target), printable(string(item.Cause())))),
+		strings.TrimSpace(fmt.Sprintf("%s %s %s", item.Status, printable(item.Target), printable(string(item.Cause)))),
 		printable(item.Detail),
 	}
 	for _, e := range item.Endpoints {

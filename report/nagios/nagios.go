@@ -37,7 +37,7 @@ func text(d document.Document) string {
 	var findings []string
 	for _, s := range []check.Status{check.Fail, check.Unknown, check.Warn} { // the worst first: the end may be cut
 		for _, item := range d.Results {
-			if item.Status() == s {
+			if item.Status == s {
 				findings = append(findings, finding(item))
 			}
 		}
@@ -50,8 +50,8 @@ func text(d document.Document) string {
 }
 
 func finding(item document.Item) string {
-	words := []string{item.Check, item.Status().String()}
-	if cause := item.Cause(); cause != "" {
+	words := []string{item.Check, item.Status.String()}
+	if cause := item.Cause; cause != "" {
 		words = append(words, string(cause))
 	}
 	if item.Detail != "" {
@@ -72,7 +72,7 @@ func perfdata(d document.Document) string {
 		data = append(data, fmt.Sprintf("%s=%d;;;0;%d", s, d.Counts.Of(s), len(d.Results)))
 	}
 	for _, item := range d.Results {
-		if item.Result.Status != check.Skipped {
+		if item.Status != check.Skipped {
 			data = append(data, label(item.Check)+"="+milliseconds(item.Duration)+"ms;;;0;")
 		}
 	}

@@ -65,7 +65,7 @@ func newRules(items []document.Item) []rule {
 }
 
 func newRule(item document.Item, id string) rule {
-	if item.Cause() == "" {
+	if item.Cause == "" {
 		return rule{ID: id, ShortDescription: message{Text: "a check of kind " + id}}
 	}
 	return rule{
@@ -76,7 +76,7 @@ func newRule(item document.Item, id string) rule {
 
 // ruleID is the cause, or the kind of check where there is nothing to blame: every result needs a rule.
 func ruleID(item document.Item) string {
-	if cause := item.Cause(); cause != "" {
+	if cause := item.Cause; cause != "" {
 		return printable(string(cause))
 	}
 	return printable(item.Kind)
@@ -94,11 +94,11 @@ func newResult(item document.Item, id string, index int) result {
 		// the same finding of tomorrow is told by these, not by its text
 		PartialFingerprints: map[string]string{"checkAndCause/v1": name + " " + id},
 		Properties: properties{
-			Status: item.Status(), Target: printable(item.Target), Layer: printable(string(item.Layer)),
+			Status: item.Status, Target: printable(item.Target), Layer: printable(string(item.Layer)),
 			DurationMS: float64(item.Duration.Microseconds()) / 1000,
 		},
 	}
-	switch item.Status() {
+	switch item.Status {
 	case check.OK:
 		r.Kind = "pass"
 	case check.Warn:
@@ -118,7 +118,7 @@ func newResult(item document.Item, id string, index int) result {
 
 // text must not be empty: section 3.11.2.
 func text(item document.Item) string {
-	parts := []string{printable(item.Check) + " " + item.Status().String()}
+	parts := []string{printable(item.Check) + " " + item.Status.String()}
 	if item.Detail != "" {
 		parts = append(parts, printable(item.Detail))
 	}

@@ -54,7 +54,7 @@ func (p *page) measure(items []document.Item) {
 		p.name = max(p.name, width(printable(item.Check)))
 		p.kind = max(p.kind, width(printable(item.Kind)))
 		p.target = max(p.target, width(printable(item.Target)))
-		p.cause = max(p.cause, width(printable(string(item.Cause()))))
+		p.cause = max(p.cause, width(printable(string(item.Cause))))
 	}
 }
 
@@ -64,17 +64,17 @@ func (p *page) line(format string, args ...any) {
 }
 
 func (p *page) item(item document.Item) {
-	status := item.Status()
+	status := item.Status
 	p.line("%s  %s  %s  %s  %s  %7s%s", p.word(status, 7),
 		pad(printable(item.Check), p.name), pad(printable(item.Kind), p.kind), pad(printable(item.Target), p.target),
-		pad(printable(string(item.Cause())), p.cause), took(item.Duration), p.age(item))
-	well := status == check.OK && item.Result.Status == check.OK
-	if well && !p.options.Verbose {
+		pad(printable(string(item.Cause)), p.cause), took(item.Duration), p.age(item))
+	well := status == check.OK
+	if well && !p.options.Verbose && !pending(item) {
 		return
 	}
-	p.pending(item)
+	p.latest(item)
 	p.wrapped("", item.Detail)
-	if item.Result.Status != check.OK || p.options.Verbose {
+	if item.Status != check.OK || p.options.Verbose {
 		p.endpoints(item)
 	}
 	if !well {
@@ -85,20 +85,24 @@ func (p *page) item(item document.Item) {
 // age is for how long the status has been believed; empty outside of status, and for a skipped check, whose state is
 // older than that.
 func (p *page) age(item document.Item) string {
-	if item.State == nil || item.State.Since.IsZero() || item.Result.Status == check.Skipped {
+	if item.State == nil || item.State.Since.IsZero() || item.Status == check.Skipped {
 		return ""
 	}
 	return "  for " + rough(p.now.Sub(item.State.Since))
 }
 
-// pending says that the latest result is not what is believed: thresholds are not met yet.
-func (p *page) pending(item document.Item) {
-	r := item.Result
-	if item.State == nil || r.Status == item.State.Status && r.Cause == item.State.Cause || r.Status == check.Skipped {
+// pending says whether the latest result is not what is believed: thresholds are not met yet.
+func pending(item document.Item) bool { return item.State != nil && item.State.Latest != nil }
+
+// latest is the latest result where it is not believed yet.
+func (p *page) latest(item document.Item) {
+	if !pending(item) {
 		return
 	}
-	latest := strings.TrimSpace(p.word(r.Status, 0) + " " + printable(string(r.Cause)))
-	p.line("%slatest result: %s, %d in a row", indent, latest, item.State.Consecutive)
+	l := item.State.Latest
+	says := strings.TrimSpace(p.word(l.Status, 0) + " " + printable(string(l.Cause)))
+	p.line("%slatest result: %s, %d in a row", indent, says, item.State.Consecutive)
+	p.wrapped("  ", l.Detail)
 }
 
 // endpoints is a line for each address; its detail under it, unless the result's own says it already.
