@@ -15,8 +15,8 @@ func newRun(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "The daemon: puts the ruleset in force, guards it, checks, reports",
-		Long: "Run the daemon: two processes of this binary, the guard (the ruleset, netlink) and the prober (the checks,\n" +
-			"the reports), started and kept by a third that does nothing else. With --only one of them runs by itself,\n" +
+		Long: "Run the daemon: two processes of this binary, the guard (the ruleset, netlink) and the prober (the\n" +
+			"checks, the reports), started and kept by a third that does nothing else. With --only one of them runs by itself,\n" +
 			"for a service manager. SIGHUP loads the configuration again, whole or not at all. The ruleset stays in\n" +
 			"force when the daemon ends.",
 		Args: cobra.NoArgs,
