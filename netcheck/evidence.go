@@ -48,6 +48,30 @@ type Cert struct {
 	Signature string    `json:"signature"` // SHA256-RSA
 }
 
+// TLSVersion is the protocol version agreed on, such as TLS 1.3; empty where there was none.
+func (e *TLSEvidence) TLSVersion() string {
+	if e == nil {
+		return ""
+	}
+	return e.Version
+}
+
+// EarliestExpiry is when the first of the certificates shown ends, at whichever address; zero where none was shown.
+func (e *TLSEvidence) EarliestExpiry() time.Time {
+	var first time.Time
+	if e == nil {
+		return first
+	}
+	for _, chain := range append([]*TLSEvidence{e}, e.Others...) {
+		for _, cert := range chain.Certificates {
+			if first.IsZero() || cert.NotAfter.Before(first) {
+				first = cert.NotAfter
+			}
+		}
+	}
+	return first
+}
+
 // newTLSEvidence writes down what the attempts showed: the first chain, and those that differ from it beside it. It is
 // nil where no handshake got as far as a version or a certificate.
 func newTLSEvidence(attempts []attempt) *TLSEvidence {

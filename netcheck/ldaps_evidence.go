@@ -16,6 +16,12 @@ type LDAPSEvidence struct {
 	Servers    []LDAPServerEvidence `json:"servers,omitempty"`
 }
 
+// TLSVersion is that of the TLS handshakes.
+func (e LDAPSEvidence) TLSVersion() string { return e.TLS.TLSVersion() }
+
+// EarliestExpiry is that of the TLS handshakes.
+func (e LDAPSEvidence) EarliestExpiry() time.Time { return e.TLS.EarliestExpiry() }
+
 // LDAPServerEvidence is what one address showed above TLS. A code is nil when no result came.
 type LDAPServerEvidence struct {
 	Address      string   `json:"address"`
