@@ -46,7 +46,7 @@ func accountRemedies() map[check.Cause]string {
 			"logon.",
 		check.LDAPAccountLocked: "Unlock USER in the directory, and find out who tries a wrong password for it: " +
 			"this check tries none twice.",
-		check.LDAPNotRetried: "Put the right password of USER into FILE: changed content, or a reload of " +
+		check.LDAPNotRetried: "Put the right password of USER into FILE: changed content, or a restart of " +
 			"Sallyport, lets the check bind again.",
 		check.LDAPStrongAuthRequired: "Allow a simple bind over TLS for USER at TARGET (Active Directory: LDAP " +
 			"channel binding must not be required).",

@@ -82,11 +82,11 @@ func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *o
 		"in %v, but an answer to a small one in %v", roughly(waited), roughly(facts.Duration))}
 }
 
-// legacy offers TLS 1.0 and 1.1 alone.
+// legacy offers everything old. A server that answers it with TLS 1.2 is not old: what it lacks is a common suite.
 func (a *attempt) legacy(ctx context.Context, options tlsprobe.Options) *opinion {
 	options.Offer = tlsprobe.OfferLegacy
 	facts, answered := again(ctx, a.address, options)
-	if !answered || facts.Version == 0 {
+	if !answered || facts.Version == 0 || facts.Version >= tls.VersionTLS12 {
 		return nil
 	}
 	a.facts = facts

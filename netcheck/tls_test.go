@@ -132,10 +132,18 @@ func TestTLSProtocol(t *testing.T) {
 	}
 }
 
+// TestTLSOldSuites: a server that speaks TLS 1.0 to 1.2, but only with suites that nobody should take, is not old.
+func TestTLSOldSuites(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	chain := []*paper{sign(t, newRSAKey(t, 2048), r.intermediate), r.intermediate}
+	port := startOpenSSL(t, chain, "-min_protocol", "TLSv1", "-no_tls1_3", "-cipher", "AES128-SHA:@SECLEVEL=0")
+	expectResult(t, localTarget(port, r.roots), check.Fail, check.TLSCipher, "handshake_failure", "tls")
+}
+
 // TestTLSConnection shows what a server that speaks no TLS, or stops, looks like.
 func TestTLSConnection(t *testing.T) {
 	t.Parallel()
-	alert := func(conn *net.TCPConn) { takeHello(conn); say("\x15\x03\x03\x00\x02\x02\x50")(conn) }
 	tests := []struct {
 		name   string
 		answer func(*net.TCPConn)
@@ -146,7 +154,7 @@ func TestTLSConnection(t *testing.T) {
 		{"reset after the hello", func(c *net.TCPConn) { takeHello(c); resetNow(c) }, check.TLSReset, "reset in the TLS"},
 		{"closed after the hello", takeHello, check.TLSClosed, "closed the connection"},
 		{"plaintext", say("220 mail.test\x1b[2J\u202e\r\n"), check.TLSNotTLS, `"220 mail.test\x1b[2J\u202e\r\n"`},
-		{"internal error", alert, check.TLSAlert, "internal_error (80)"},
+		{"internal error", internalError, check.TLSAlert, "internal_error (80)"},
 		{"garbage", say("\x16\x03\x03\x00\x04\x63\x00\x00\x00"), check.TLSMalformed, "broke the TLS protocol"},
 	}
 	for _, test := range tests {

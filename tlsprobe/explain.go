@@ -72,6 +72,8 @@ func (h *handshake) byError(err error) Failure {
 		return FailedReset
 	case isClosed(err):
 		return FailedClosed
+	case isSystem(err):
+		return FailedOtherwise
 	default:
 		return byText(err.Error())
 	}
@@ -126,6 +128,13 @@ func isTimeout(err error) bool {
 
 func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
+}
+
+// isSystem says that the system call failed for a reason of this host or of the way, such as EHOSTUNREACH: the server
+// broke no protocol.
+func isSystem(err error) bool {
+	_, ok := errors.AsType[syscall.Errno](err)
+	return ok
 }
 
 func isClosed(err error) bool {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -309,6 +311,33 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
+// brokenWay is a connection that the system gives up.
+type brokenWay struct {
+	net.Conn
+	number syscall.Errno
+}
+
+func (c brokenWay) Read([]byte) (int, error) {
+	return 0, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", c.number)}
+}
+
+// TestBrokenWay: what the way to the server does is not blamed on the server's protocol.
+func TestBrokenWay(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[syscall.Errno]Failure{
+		syscall.EHOSTUNREACH: FailedOtherwise, syscall.ENETDOWN: FailedOtherwise, syscall.ETIMEDOUT: FailedTimeout,
+		syscall.ECONNRESET: FailedReset,
+	} {
+		near, far := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		_, _, err := Handshake(t.Context(), brokenWay{near, number}, Options{ServerName: "host.test"})
+		expectFailure(t, err, want)
+		if !strings.Contains(err.Error(), number.Error()) && want == FailedOtherwise {
+			t.Errorf("%q does not say %q", err, number)
+		}
+	}
+}
+
 // TestBounds: a server that sends for ever, or more certificates than any chain has, is cut off.
 func TestBounds(t *testing.T) {
 	t.Parallel()
@@ -381,7 +410,7 @@ func TestOffers(t *testing.T) {
 	}{
 		OfferDefault: {tls.VersionTLS13, tls.X25519MLKEM768},
 		OfferSmall:   {tls.VersionTLS13, tls.X25519},
-		OfferLegacy:  {tls.VersionTLS11, tls.X25519},
+		OfferLegacy:  {tls.VersionTLS12, tls.X25519},
 	} {
 		o.Offer = offer
 		facts, _, err := shake(t, listen(), o)

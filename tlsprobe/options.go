@@ -38,7 +38,8 @@ const (
 	OfferDefault Offer = iota
 	// OfferSmall is the same without post-quantum groups: a ClientHello that fits one packet, as a JVM sends it.
 	OfferSmall
-	// OfferLegacy is TLS 1.0 and 1.1 alone. It only serves to tell an old server from a broken one.
+	// OfferLegacy is TLS 1.0 to 1.2 with every suite that the library still knows. It only serves to tell an old server
+	// from a broken one: one that speaks 1.2, but only with suites that nobody should take, chooses 1.2 here.
 	OfferLegacy
 )
 
@@ -63,7 +64,7 @@ func (o Options) config() *tls.Config {
 	case OfferSmall:
 		config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}
 	case OfferLegacy:
-		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS12
 		config.CipherSuites = everySuite()
 	}
 	return config
