@@ -44,7 +44,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	case errors.Is(err, syscall.EPIPE):
 		return codeUnknown // whoever read the output has gone; there is nobody to tell
 	default:
-		_, _ = fmt.Fprintf(stderr, "sallyport: %v\n", err)
+		_, _ = fmt.Fprintf(stderr, "sallyport: %s\n", message(err))
 		return codeUnknown
 	}
 }
@@ -70,5 +70,30 @@ func newRoot() *cobra.Command {
 		newRun(opts), newCheck(opts), newPlan(opts), newApply(opts), newVerify(opts), newStatus(opts),
 		newConfig(opts), newExplain(), newInit(opts), newVersion(),
 	)
+	strict(root)
 	return root
+}
+
+// strict has the commands that cobra adds by itself refuse what does not exist, as every other command does. They would
+// print their help and say that all is well, and a script would take the help for what it asked for.
+func strict(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "completion":
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		case "help":
+			cmd.RunE = func(_ *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				if err == nil && len(rest) > 0 {
+					err = fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+				}
+				if err != nil {
+					return err
+				}
+				return about.Help()
+			}
+		}
+	}
 }

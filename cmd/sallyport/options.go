@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,14 +31,20 @@ func (o *options) bind(root *cobra.Command) {
 }
 
 // load reads and validates the configuration.
-func (o *options) load() (*config.Config, error) {
-	return config.Load(o.file, config.Options{NoManagement: o.noManagement})
-}
+func (o *options) load() (*config.Config, error) { return o.read(config.Options{}) }
 
 // loadPolicy is load for what needs only the firewall's part: the files that other keys name are left unread, because the
 // guard may not read them, and a credential is there for the prober's unit alone.
 func (o *options) loadPolicy() (*config.Config, error) {
-	return config.Load(o.file, config.Options{NoManagement: o.noManagement, SkipFiles: true})
+	return o.read(config.Options{SkipFiles: true})
+}
+
+func (o *options) read(how config.Options) (*config.Config, error) {
+	if o.file == "" { // a variable of a script that is not set
+		return nil, errors.New("--config is empty: name the configuration's file, or leave the flag out for " + defaultConfig)
+	}
+	how.NoManagement = o.noManagement
+	return config.Load(o.file, how)
 }
 
 // expecting is the configuration for a process that was told by another which bytes to load, so that both mean the same

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,21 +22,35 @@ func newRun(opts *options) *cobra.Command {
 			"force when the daemon ends.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			stderr := cmd.ErrOrStderr()
-			switch only {
-			case "":
-				return supervise(cmd.Context(), opts, newLogger(stderr, "run"))
-			case roleGuard:
-				return runGuard(cmd.Context(), opts, newLogger(stderr, roleGuard))
-			case roleProbe:
-				return runProbe(cmd.Context(), opts, newLogger(stderr, roleProbe))
-			default:
-				return fmt.Errorf("--only takes %s or %s, not %q", roleGuard, roleProbe, only)
+			begin, role := supervise, "run"
+			if cmd.Flags().Changed("only") {
+				var err error
+				if begin, err = processOf(only); err != nil {
+					return err
+				}
+				role = only
 			}
+			err := begin(cmd.Context(), opts, newLogger(cmd.ErrOrStderr(), role))
+			if cmd.Context().Err() != nil {
+				return nil // it was told to end: what that cut short is no failure
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&only, "only", "", "run one process alone: `ROLE` is guard or probe")
 	return cmd
+}
+
+// processOf is what the process of a role does until its context ends.
+func processOf(role string) (func(context.Context, *options, *slog.Logger) error, error) {
+	switch role {
+	case roleGuard:
+		return runGuard, nil
+	case roleProbe:
+		return runProbe, nil
+	default:
+		return nil, fmt.Errorf("--only takes %s or %s, not %q", roleGuard, roleProbe, role)
+	}
 }
 
 // The roles of the processes of `run`.
