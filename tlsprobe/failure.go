@@ -40,6 +40,11 @@ func (f Failure) String() string {
 	return words[FailedOtherwise]
 }
 
+// plain says that the error below adds nothing but a library's jargon ("EOF", "context deadline exceeded").
+func (f Failure) plain() bool {
+	return f == FailedTimeout || f == FailedCanceled || f == FailedClosed || f == FailedReset
+}
+
 // HandshakeError is a handshake that failed before its certificates could be judged, or after they were found good.
 type HandshakeError struct {
 	Failure  Failure
@@ -49,16 +54,20 @@ type HandshakeError struct {
 	Err      error  // the cause below, nil for none
 }
 
-// Error is the failure in words, with the alert's name, the escaped words of a server without TLS, and the cause.
+// Error is the failure in words, with the alert's name, the escaped words of a server without TLS, or the cause where
+// it says more than the failure does.
 func (e *HandshakeError) Error() string {
 	text := e.Failure.String()
+	if e.Failure == FailedTimeout && e.Received > 0 {
+		text = "the server fell silent in the middle of the TLS handshake"
+	}
 	if e.Alert != 0 {
 		text += fmt.Sprintf(": alert %s", e.Alert)
 	}
 	if len(e.Said) > 0 {
 		text += ": it said " + quote(string(e.Said))
 	}
-	if e.Err != nil && e.Alert == 0 && len(e.Said) == 0 {
+	if e.Err != nil && e.Alert == 0 && len(e.Said) == 0 && !e.Failure.plain() {
 		text += ": " + clean(e.Err.Error())
 	}
 	return text

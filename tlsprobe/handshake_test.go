@@ -296,6 +296,25 @@ func TestSilence(t *testing.T) {
 		if failed := failureOf(t, err); facts.Duration != 3*time.Second || failed.Received != 0 {
 			t.Errorf("after %v, with %d bytes", facts.Duration, failed.Received)
 		}
+		if want := "no answer in the TLS handshake"; err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
+		}
+	})
+}
+
+// TestSilenceInTheMiddle: half an answer is told from none.
+func TestSilenceInTheMiddle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		go func() { readHello(far); write(far, 22, 3, 3, 0, 90, 2, 0); _, _ = io.Copy(io.Discard, far) }()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _, err := Handshake(ctx, near, Options{ServerName: "host.test"})
+		expectFailure(t, err, FailedTimeout)
+		if want := "the server fell silent in the middle of the TLS handshake"; err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
+		}
 	})
 }
 
