@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/check"
@@ -15,8 +15,12 @@ import (
 const (
 	// interval is how often the live table is looked at. A look at a hundred sources costs about a millisecond.
 	interval = 2 * time.Second
-	// share is the part of its own time that the guard may spend on looking: a look that takes long is made rarer.
-	share = 100
+	// calm and alert bound the part of its own time that the guard spends on looking to a hundredth, and to a tenth where
+	// the last look was not ok: who changed the table once is likely to do so again. A look that takes long is made
+	// rarer, up to maxInterval, which is how long a change may go unseen at worst.
+	calm        = 100
+	alert       = 10
+	maxInterval = 30 * time.Second
 	// lookTimeout bounds one look, repair included.
 	lookTimeout = 30 * time.Second
 	// contention is how many repairs within contentionSpan are no accident any more.
@@ -33,28 +37,32 @@ type Report struct {
 
 // Guard keeps one ruleset in force, or only watches it.
 type Guard struct {
-	live    Kernel
-	enforce bool
-	log     *slog.Logger
+	live Kernel
+	log  *slog.Logger
+	turn chan struct{} // one look, repair or change at a time: who has put something in
 
-	mu       sync.Mutex // one look, repair or change at a time
+	repairs atomic.Uint64
+
+	// What follows belongs to whose turn it is.
+	enforce  bool
 	want     firewall.Ruleset
 	golden   kernel.Dump
-	repairs  uint64
 	repaired []time.Time // the latest repairs, at most contention of them
 }
 
 // New makes a guard over the live table. It guards nothing until Put.
 func New(live Kernel, log *slog.Logger) *Guard {
-	return &Guard{live: live, log: log}
+	return &Guard{live: live, log: log, turn: make(chan struct{}, 1)}
 }
 
 // Put makes the ruleset the one that must be in force: rehearsed in a throw-away namespace, then, with enforce, written
 // in one transaction, read back and compared. Without, the guard never writes, and only says what it sees. On an error
 // the former ruleset stays wanted, and the next look puts it back where it must.
 func (g *Guard) Put(ctx context.Context, ruleset firewall.Ruleset, enforce bool) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	if err := g.take(ctx); err != nil {
+		return err
+	}
+	defer g.give()
 	rehearse := kernel.Golden
 	if enforce {
 		rehearse = g.live.ApplyRehearsed
@@ -68,11 +76,22 @@ func (g *Guard) Put(ctx context.Context, ruleset firewall.Ruleset, enforce bool)
 	return nil
 }
 
+// take waits for the turn as long as the context lasts: another's look may take a while.
+func (g *Guard) take(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the guard is busy with the live ruleset: %w", context.Cause(ctx))
+	}
+}
+
+func (g *Guard) give() { <-g.turn }
+
 // Run looks at the live table until the context ends, repairs it if the guard enforces, and tells of each look. It
 // returns nil.
 func (g *Guard) Run(ctx context.Context, tell func(Report)) error {
 	for {
-		began := time.Now()
 		report := g.Look(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -81,27 +100,39 @@ func (g *Guard) Run(ctx context.Context, tell func(Report)) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(max(interval, share*time.Since(began))):
+		case <-time.After(untilNext(report.Result)):
 		}
 	}
+}
+
+// untilNext is how long the guard rests after a look.
+func untilNext(r check.Result) time.Duration {
+	share := alert
+	if r.Status == check.OK {
+		share = calm
+	}
+	return min(max(interval, time.Duration(share)*r.Duration), maxInterval)
 }
 
 // Look looks at the live table once, repairs it if the guard enforces, and says what it saw.
 func (g *Guard) Look(ctx context.Context) Report {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	began := time.Now()
-	result := Verify(ctx, g.live, g.want, g.golden)
+	if err := g.take(ctx); err != nil {
+		return Report{Result: Check().Complete(Failure(err), began, time.Since(began)), Repairs: g.repairs.Load()}
+	}
+	defer g.give()
+	began = time.Now() // not to count the waiting
+	dump, err := g.live.Dump(ctx)
+	result := judge(compare(g.want, g.golden, dump, err))
 	if g.enforce && mendable(result.Cause) {
-		result = g.repair(ctx, result, began)
+		dump, result = g.repair(ctx, result, began)
 	}
-	counters, err := g.live.Counters(ctx)
-	if err != nil {
-		counters = nil // the result says already what is wrong; counters are an extra
+	return Report{
+		Result:   Check().Complete(result, began, time.Since(began)),
+		Counters: dump.Counters(), Repairs: g.repairs.Load(),
 	}
-	return Report{Result: Check().Complete(result, began, time.Since(began)), Counters: counters, Repairs: g.repairs}
 }
 
 // mendable says whether putting the ruleset in force again helps.
@@ -109,19 +140,21 @@ func mendable(c check.Cause) bool {
 	return c == check.FirewallMissing || c == check.FirewallDormant || c == check.FirewallDrift
 }
 
-func (g *Guard) repair(ctx context.Context, found check.Result, now time.Time) check.Result {
+// repair puts the ruleset in force again, and returns what is there afterwards and what to say of it.
+func (g *Guard) repair(ctx context.Context, found check.Result, now time.Time) (kernel.Dump, check.Result) {
 	g.log.Warn("repairing the live ruleset", "cause", found.Cause, "detail", found.Detail)
-	if err := g.live.Apply(ctx, g.want); err != nil {
+	dump, err := g.live.Repair(ctx, g.want, g.golden)
+	if err != nil {
 		found.Detail += "; the repair failed: " + err.Error()
 		g.log.Error("repair failed", "err", err)
-		return found
+		return kernel.Dump{}, found
 	}
-	g.repairs++
+	g.repairs.Add(1)
 	g.repaired = append(g.repaired, now)
 	if len(g.repaired) > contention {
 		g.repaired = g.repaired[1:]
 	}
-	return repairedResult(found, g.repaired, now)
+	return dump, repairedResult(found, g.repaired, now)
 }
 
 // repairedResult is what a repair makes of the finding that led to it: a warning, or a failure when the ruleset was

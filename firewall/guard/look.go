@@ -20,11 +20,9 @@ func Check() check.Check {
 
 // Kernel is what the guard needs of the kernel's side.
 type Kernel interface {
-	Apply(ctx context.Context, ruleset firewall.Ruleset) error
 	ApplyRehearsed(ctx context.Context, ruleset firewall.Ruleset) (kernel.Dump, error)
+	Repair(ctx context.Context, ruleset firewall.Ruleset, golden kernel.Dump) (kernel.Dump, error)
 	Dump(ctx context.Context) (kernel.Dump, error)
-	Read(ctx context.Context) (firewall.Ruleset, error)
-	Counters(ctx context.Context) (map[string]kernel.Count, error)
 }
 
 // Evidence is what a result about the ruleset carries.
@@ -46,52 +44,39 @@ type look struct {
 // Verify compares the live table with the ruleset that should be in force, whose normalised dump is golden. It only
 // reads.
 func Verify(ctx context.Context, live Kernel, want firewall.Ruleset, golden kernel.Dump) check.Result {
-	return judge(see(ctx, live, want, golden))
+	dump, err := live.Dump(ctx)
+	return judge(compare(want, golden, dump, err))
 }
 
-func see(ctx context.Context, live Kernel, want firewall.Ruleset, golden kernel.Dump) look {
-	dump, err := live.Dump(ctx)
-	if errors.Is(err, kernel.ErrNoTable) {
-		return look{missing: true}
-	}
+// compare tells what a dump shows; its error is that of taking it.
+func compare(want firewall.Ruleset, golden, live kernel.Dump, err error) look {
 	if err != nil {
-		return look{err: err}
+		return look{err: err, missing: errors.Is(err, kernel.ErrNoTable)}
 	}
-	seen := look{hash: fmt.Sprintf("%x", dump.Hash()), exact: dump.Equal(golden)}
-	if seen.exact {
-		return seen
+	seen := look{hash: fmt.Sprintf("%x", live.Hash()), exact: live.Equal(golden)}
+	if !seen.exact {
+		seen.dormant, seen.drift = live.Dormant(), firewall.Diff(want, live.Ruleset())
 	}
-	got, err := live.Read(ctx)
-	if errors.Is(err, kernel.ErrNoTable) {
-		return look{missing: true}
-	}
-	if err != nil {
-		return look{err: err}
-	}
-	seen.dormant = got.Dormant
-	seen.drift = firewall.Diff(want, got)
 	return seen
 }
 
 // judge says what a look means.
 func judge(l look) check.Result {
 	switch {
-	case l.err != nil:
-		return Failure(l.err)
 	case l.missing:
 		return check.Result{
 			Status: check.Fail, Cause: check.FirewallMissing,
 			Detail: "the table inet " + firewall.Table + " is not in the kernel: the host is open, other rules aside",
 			Remedy: "put it in force with `sallyport apply --now`, or let `sallyport run` keep it in force",
 		}
+	case l.err != nil:
+		return Failure(l.err)
 	case l.dormant:
 		return check.Result{
 			Status: check.Fail, Cause: check.FirewallDormant,
-			Detail: "the table inet " + firewall.Table + " is dormant: it is there, but judges no packet",
-			Remedy: "wake it with `sallyport apply --now`; find who ran `nft add table … { flags dormant; }`",
-			Evidence: Evidence{
-				Hash: l.hash, Drift: lines(l.drift),
-			},
+			Detail:   "the table inet " + firewall.Table + " is dormant: it is there, but judges no packet",
+			Remedy:   "wake it with `sallyport apply --now`; find who ran `nft add table … { flags dormant; }`",
+			Evidence: Evidence{Hash: l.hash, Drift: lines(l.drift)},
 		}
 	case l.exact:
 		return check.Result{

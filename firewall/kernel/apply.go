@@ -17,7 +17,7 @@ var ErrMismatch = errors.New("the kernel does not hold what was written")
 
 // ErrOwned says that another program's netlink socket owns the table (its flag owner, kernel 5.12): only that program, or
 // its end, lets others write.
-var ErrOwned = errors.New("the table is owned by another program, which must end first")
+var ErrOwned = errors.New("owned by another program, which must end first")
 
 // MismatchError is what was read back after a write, where it is not what was meant.
 type MismatchError struct {
@@ -30,7 +30,7 @@ func (e *MismatchError) Error() string {
 	if e.Drift.Empty() {
 		what = "the rules read alike, their instructions differ"
 	}
-	return fmt.Sprintf("kernel: table inet %s: %v:\n%s", firewall.Table, ErrMismatch, what)
+	return fmt.Sprintf("table inet %s: %v:\n%s", firewall.Table, ErrMismatch, what)
 }
 
 // Unwrap is ErrMismatch.
@@ -51,19 +51,37 @@ const (
 // Errors: ErrNotPermitted, ErrOwned, ErrNoNftables, ErrUnsupported, ErrNotEncodable, ErrUnsteady, ErrMismatch, or the
 // context's.
 func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
-	code, err := encode(r)
-	if err != nil {
+	if _, err := c.apply(ctx, r); err != nil {
+		return fmt.Errorf("kernel: %w", err)
+	}
+	return nil
+}
+
+// apply is Apply, and returns the table as it was read back.
+func (c *Conn) apply(ctx context.Context, r firewall.Ruleset) (rawTable, error) {
+	return c.put(ctx, r, func(got rawTable) error {
+		if drift := firewall.Diff(r, readTable(got)); !drift.Empty() {
+			return &MismatchError{Drift: drift}
+		}
+		return nil
+	})
+}
+
+// Repair is Apply with a stricter comparison: the table must come out equal to the golden dump, which is that of the same
+// ruleset, instruction by instruction. It returns what was read back.
+func (c *Conn) Repair(ctx context.Context, r firewall.Ruleset, golden Dump) (Dump, error) {
+	var dump Dump
+	_, err := c.put(ctx, r, func(got rawTable) error {
+		var err error
+		if dump, err = dumpOf(got); err == nil && !dump.Equal(golden) {
+			err = &MismatchError{Drift: firewall.Diff(r, dump.Ruleset())}
+		}
 		return err
+	})
+	if err != nil {
+		return Dump{}, fmt.Errorf("kernel: %w", err)
 	}
-	for _, rebuild := range []bool{false, true} {
-		if err = c.write(ctx, firewall.Table, code, rebuild); err != nil {
-			return err
-		}
-		if err = c.confirm(ctx, r); !errors.Is(err, ErrMismatch) {
-			return err
-		}
-	}
-	return err
+	return dump, nil
 }
 
 // ApplyRehearsed is Apply with the rehearsal around it: what the ruleset gives in a throw-away namespace is what the host
@@ -74,90 +92,66 @@ func (c *Conn) ApplyRehearsed(ctx context.Context, r firewall.Ruleset) (Dump, er
 	if err != nil {
 		return Dump{}, err
 	}
-	if err := c.Apply(ctx, r); err != nil {
-		return Dump{}, err
-	}
-	got, err := dumpTable(ctx, c.netns, firewall.Table)
-	if err != nil {
-		return Dump{}, err
-	}
-	if !got.Equal(golden) {
-		return Dump{}, &MismatchError{Drift: firewall.Diff(golden.Ruleset(), got.Ruleset())}
-	}
-	return golden, nil
+	return c.Repair(ctx, r, golden)
 }
 
-// confirm reads the table back: a commit without an error proves nothing.
-func (c *Conn) confirm(ctx context.Context, want firewall.Ruleset) error {
-	live, err := c.look(ctx, firewall.Table)
-	got := firewall.Ruleset{}
-	switch {
-	case err == nil:
-		got = readTable(live)
-	case !errors.Is(err, ErrNoTable):
-		return err
-	}
-	if drift := firewall.Diff(want, got); !drift.Empty() {
-		return &MismatchError{Drift: drift}
-	}
-	return nil
-}
-
-// look reads a table without bringing it to its normal form.
-func (c *Conn) look(ctx context.Context, table string) (rawTable, error) {
-	s, err := takeSnapshot(ctx, c.netns, table)
+// put writes the ruleset and reads it back, since a commit without an error proves nothing. What the comparison calls a
+// mismatch is written anew, once.
+func (c *Conn) put(ctx context.Context, r firewall.Ruleset, compare func(rawTable) error) (rawTable, error) {
+	code, err := encode(r)
 	if err != nil {
 		return rawTable{}, err
 	}
-	live, err := decodeTable(s)
-	if err != nil {
-		return rawTable{}, fmt.Errorf("kernel: cannot read the dump of table inet %s: %w", table, err)
+	var got rawTable
+	for _, rebuild := range []bool{false, true} {
+		if err = c.write(ctx, firewall.Table, code, rebuild); err != nil {
+			return rawTable{}, err
+		}
+		if got, err = c.look(ctx, firewall.Table); err != nil && !errors.Is(err, ErrNoTable) {
+			return rawTable{}, err
+		}
+		if err = compare(got); !errors.Is(err, ErrMismatch) {
+			return got, err
+		}
 	}
-	return live, nil
+	return rawTable{}, err
 }
 
 // write makes one transaction out of the difference to what is there, and commits it under the generation at which it
 // looked: when somebody else commits in between, it looks again.
 func (c *Conn) write(ctx context.Context, table string, code encoded, rebuild bool) error {
-	var last error
 	for try := range applyTries {
 		if err := pause(ctx, time.Duration(try)*applyPause); err != nil {
-			return fmt.Errorf("kernel: %w", err)
+			return err
 		}
-		err := c.tryWrite(ctx, table, code, rebuild)
+		live, err := c.look(ctx, table)
+		if err != nil && !errors.Is(err, ErrNoTable) {
+			return err
+		}
+		t := newTransaction(c.nft, table, live)
+		t.absent, t.rebuild = err != nil, rebuild
+		err = c.commit(t, code)
 		switch {
 		case errors.Is(err, unix.ERESTART), errors.Is(err, unix.EINTR):
-			last = err
+			continue
 		case errors.Is(err, unix.ENOBUFS):
 			// The answers did not fit the socket's buffer: the commit may have gone through or not, and reading it
 			// back will tell.
 			return nil
+		case errors.Is(err, unix.EPERM) && live.flags&nftTableOwner != 0:
+			return fmt.Errorf("table inet %s: %w", table, ErrOwned)
 		case err != nil:
-			return c.explain(table, code, err)
-		default:
-			return nil
+			return fmt.Errorf("table inet %s: %w", table, c.explain(code, err))
 		}
+		return nil
 	}
-	return fmt.Errorf("kernel: %w: gave up after %d tries: %w", ErrUnsteady, applyTries, last)
+	return fmt.Errorf("%w: gave up after %d tries to write", ErrUnsteady, applyTries)
 }
 
-func (c *Conn) tryWrite(ctx context.Context, table string, code encoded, rebuild bool) error {
-	gen, genErr := c.nft.GetGen()
-	live, err := c.look(ctx, table)
-	absent := errors.Is(err, ErrNoTable)
-	if err != nil && !absent {
-		return err
-	}
-	if genErr != nil { // after the dump, which says why in types: this error has lost its number
-		return genErr
-	}
-	t := newTransaction(c.nft, table, live)
-	t.rebuild, t.absent = rebuild, absent
-	wake := t.content(code)
-	switch err := c.nft.FlushWithGenID(gen.ID); {
-	case errors.Is(err, unix.EPERM) && live.flags&nftTableOwner != 0:
-		return fmt.Errorf("%w: %w", ErrOwned, err)
-	case err != nil || !wake:
+// commit sends what the transaction is to do, and in a second one the flag dormant where it cannot go with the rest.
+func (c *Conn) commit(t *transaction, code encoded) error {
+	toggle := t.content(code)
+	if err := c.nft.FlushWithGenID(t.live.source.generation); err != nil || !toggle {
 		return err
 	}
 	t.setDormant(code.ruleset.Dormant)

@@ -313,8 +313,9 @@ func TestApplyNotPermitted(t *testing.T) {
 	dropNetAdmin(t)
 	c := open4Test(t)
 	err := c.Apply(t.Context(), compile(t, hostPolicy()))
-	if !errors.Is(err, ErrNotPermitted) {
-		t.Fatalf("without CAP_NET_ADMIN: %v, want ErrNotPermitted", err)
+	const says = "kernel: nftables needs CAP_NET_ADMIN (run as root): operation not permitted"
+	if !errors.Is(err, ErrNotPermitted) || err.Error() != says {
+		t.Fatalf("without CAP_NET_ADMIN: %v, want %s", err, says)
 	}
 }
 
@@ -339,8 +340,9 @@ func TestApplyOwned(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := open4Test(t).Apply(t.Context(), compile(t, hostPolicy()))
-	if !errors.Is(err, ErrOwned) || errors.Is(err, ErrNotPermitted) {
-		t.Errorf("got %v, want ErrOwned", err)
+	const says = "kernel: table inet sallyport: owned by another program, which must end first"
+	if !errors.Is(err, ErrOwned) || errors.Is(err, ErrNotPermitted) || err.Error() != says {
+		t.Errorf("got %v, want %s", err, says)
 	}
 	if got := dumpHere(t); len(got.table.chains) != 0 {
 		t.Errorf("a refused apply left\n%s", got)

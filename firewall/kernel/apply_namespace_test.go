@@ -62,7 +62,7 @@ func open4Test(t testing.TB) *Conn {
 
 func dumpHere(t testing.TB) Dump {
 	t.Helper()
-	d, err := dumpTable(t.Context(), 0, "sallyport")
+	d, err := open4Test(t).Dump(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"testing"
 
 	"sallyport/firewall"
@@ -59,5 +60,22 @@ func TestApplyRehearsed(t *testing.T) {
 	}
 	if got := dumpHere(t); !got.Equal(golden) {
 		t.Errorf("live, and golden:\n%s", differingLines(got, golden))
+	}
+}
+
+// TestRepairHoldsItsGolden holds that a table that is not the golden one is not taken for repaired.
+func TestRepairHoldsItsGolden(t *testing.T) {
+	newNamespace(t)
+	c := open4Test(t)
+	rules := compile(t, hostPolicy())
+	golden := fresh(t, rules)
+	runNft(t, "table inet sallyport { chain evil { }\n }\n", "-f", "-")
+	got, err := c.Repair(t.Context(), rules, golden)
+	if err != nil || !got.Equal(golden) {
+		t.Errorf("%v\n%s", err, differingLines(got, golden))
+	}
+	var mismatch *MismatchError
+	if got, err = c.Repair(t.Context(), compile(t, wide(3)), golden); !errors.As(err, &mismatch) || got.Equal(golden) {
+		t.Errorf("repaired to another ruleset: %v", err)
 	}
 }

@@ -19,21 +19,22 @@ var ErrUnsupported = errors.New("the kernel lacks a feature")
 const probeTable = "sallyport-probe"
 
 // explain says what a refused transaction means.
-func (c *Conn) explain(table string, code encoded, err error) error {
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
+func (c *Conn) explain(code encoded, err error) error {
+	var number unix.Errno
+	if !errors.As(err, &number) {
+		return err
+	}
+	switch number {
+	case unix.ENOENT, unix.EOPNOTSUPP:
 		if missing := c.missing(code); len(missing) > 0 {
-			return fmt.Errorf("kernel: table inet %s: %w: %s: load the module, or take a kernel built with it: %w",
-				table, ErrUnsupported, strings.Join(missing, ", "), err)
+			return fmt.Errorf("%w: %s: load the module, or take a kernel built with it: %w",
+				ErrUnsupported, strings.Join(missing, ", "), number)
 		}
+	case unix.EMSGSIZE:
+		return fmt.Errorf("the ruleset is larger than the send buffer that this user may have (net.core.wmem_max), "+
+			"run as root: %w", number)
 	}
-	if errors.Is(err, ErrOwned) {
-		return fmt.Errorf("kernel: table inet %s: %w", table, err)
-	}
-	if errors.Is(err, unix.EMSGSIZE) {
-		return fmt.Errorf("kernel: table inet %s: the ruleset is larger than the send buffer that this user may have "+
-			"(net.core.wmem_max), run as root: %w", table, err)
-	}
-	return fmt.Errorf("kernel: table inet %s: %w", table, reason(err))
+	return reason(err)
 }
 
 // missing tries each kind of instruction of the ruleset by itself, and names those that the kernel does not know.

@@ -16,6 +16,7 @@ type rawTable struct {
 	sets       []rawSet   // by name
 	objects    []rawObject
 	flowtables []attributes
+	source     snapshot // what it was decoded from
 }
 
 // rawChain is a chain and its rules in order.
@@ -42,16 +43,19 @@ type rawObject struct {
 
 // decodeTable turns messages into a table. It never panics, whatever the bytes.
 func decodeTable(s snapshot) (rawTable, error) {
+	unreadable := func(err error) (rawTable, error) {
+		return rawTable{}, fmt.Errorf("cannot read the dump of table inet %s: %w", s.Name, err)
+	}
 	attrs, err := parseAttributes(s.Table)
 	if err != nil {
-		return rawTable{}, fmt.Errorf("table: %w", err)
+		return unreadable(fmt.Errorf("table: %w", err))
 	}
-	t := rawTable{flags: attrs.numberOr0(unix.NFTA_TABLE_FLAGS)}
+	t := rawTable{flags: attrs.numberOr0(unix.NFTA_TABLE_FLAGS), source: s}
 	for _, step := range []func(snapshot) error{
 		t.decodeChains, t.decodeRules, t.decodeSets, t.decodeObjects, t.decodeFlowtables,
 	} {
 		if err := step(s); err != nil {
-			return rawTable{}, err
+			return unreadable(err)
 		}
 	}
 	return t, nil

@@ -24,7 +24,7 @@ type Dump struct {
 func newDump(s snapshot) (Dump, error) {
 	table, err := decodeTable(s)
 	if err != nil {
-		return Dump{}, fmt.Errorf("kernel: cannot read the dump of table inet %s: %w", s.Name, err)
+		return Dump{}, err
 	}
 	return dumpOf(table)
 }
@@ -66,38 +66,32 @@ func (d Dump) String() string {
 // which no compiled ruleset has.
 func (d Dump) Ruleset() firewall.Ruleset { return readTable(d.table) }
 
-// withDormant is the dump with the flag dormant set or cleared.
-func (d Dump) withDormant(dormant bool) (Dump, error) {
-	table := d.table
-	table.flags &^= unix.NFT_TABLE_F_DORMANT
-	if dormant {
-		table.flags |= unix.NFT_TABLE_F_DORMANT
-	}
-	return dumpOf(table)
-}
-
 // Dump reads the table inet sallyport as it is in force. Nothing of any other table is decoded. It takes at most ten
 // seconds, less where the context ends sooner. The errors are ErrNoTable, ErrNotPermitted, ErrNoNftables, ErrUnsteady,
 // ErrTooLarge, and the context's.
 func (c *Conn) Dump(ctx context.Context) (Dump, error) {
-	return dumpTable(ctx, c.netns, firewall.Table)
+	table, err := c.look(ctx, firewall.Table)
+	if err != nil {
+		return Dump{}, fmt.Errorf("kernel: %w", err)
+	}
+	return dumpOf(table)
 }
 
 // Read is Dump in the words of package firewall. Two tables that read the same may still differ in their instructions:
 // to tell whether the kernel holds what was compiled, compare dumps; to tell a person what is different, read.
 func (c *Conn) Read(ctx context.Context) (firewall.Ruleset, error) {
-	d, err := c.Dump(ctx)
+	table, err := c.look(ctx, firewall.Table)
 	if err != nil {
-		return firewall.Ruleset{}, err
+		return firewall.Ruleset{}, fmt.Errorf("kernel: %w", err)
 	}
-	return d.Ruleset(), nil
+	return readTable(table), nil
 }
 
-// dumpTable reads a table of the family inet in the network namespace of the descriptor, 0 for that of the thread.
-func dumpTable(ctx context.Context, netns int, name string) (Dump, error) {
-	s, err := takeSnapshot(ctx, netns, name)
+// look reads a table without bringing it to its normal form. With ErrNoTable, the generation is still told.
+func (c *Conn) look(ctx context.Context, table string) (rawTable, error) {
+	s, err := c.snapshot(ctx, table)
 	if err != nil {
-		return Dump{}, err
+		return rawTable{source: s}, err
 	}
-	return newDump(s)
+	return decodeTable(s)
 }

@@ -14,11 +14,11 @@ import (
 // What a read of the kernel may come to, for errors.Is.
 var (
 	// ErrNoTable says that the kernel has no such table: nothing is in force.
-	ErrNoTable = errors.New("the table is not there")
+	ErrNoTable = errors.New("not there")
 	// ErrNotPermitted says that the kernel wants CAP_NET_ADMIN in the user namespace that owns the network namespace.
-	ErrNotPermitted = errors.New("not permitted: reading and writing nftables needs CAP_NET_ADMIN (run as root)")
+	ErrNotPermitted = errors.New("nftables needs CAP_NET_ADMIN (run as root)")
 	// ErrNoNftables says that the kernel has no nf_tables.
-	ErrNoNftables = errors.New("the kernel has no nf_tables: load the module nf_tables, or take a kernel built with it")
+	ErrNoNftables = errors.New("no nf_tables: load the module nf_tables, or take a kernel built with it")
 	// ErrUnsteady says that the ruleset was changed again and again while it was read.
 	ErrUnsteady = errors.New("the ruleset changes faster than it can be read")
 	// ErrTooLarge says that the table is larger than anything Sallyport writes.
@@ -26,7 +26,7 @@ var (
 )
 
 // errInterrupted says that what was read may be torn and must be read again.
-var errInterrupted = errors.New("the ruleset changed while it was read")
+var errInterrupted = errors.New("a change came in between")
 
 const (
 	familyInet = 1                // NFPROTO_INET
@@ -37,19 +37,23 @@ const (
 	intrFlag   = unix.NLM_F_DUMP_INTR
 )
 
-// session is a netlink socket for one dump. Its deadline and its budget of bytes hold for all that is asked on it.
+// session is the reading socket for one dump. Its deadline and its budget of bytes hold for all that is asked on it.
 type session struct {
 	netlink *netlink.Conn
 	release func() bool // ends the watch over the context
 	budget  int         // bytes that the answers may still have
 }
 
-// openSession opens a socket in a network namespace; 0 is that of the calling thread.
-func openSession(ctx context.Context, netns int) (*session, error) {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: netns, MessageBufferSize: dumpBuffer})
-	if err != nil {
-		return nil, fmt.Errorf("kernel: open a netlink socket: %w", reason(err))
+// session takes the reading socket for one dump, and opens it where there is none.
+func (c *Conn) session(ctx context.Context) (*session, error) {
+	if c.reader == nil {
+		conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{MessageBufferSize: dumpBuffer})
+		if err != nil {
+			return nil, fmt.Errorf("open a netlink socket: %w", reason(err))
+		}
+		c.reader = conn
 	}
+	conn := c.reader
 	release := context.AfterFunc(ctx, func() {
 		// A deadline in the past wakes a reader that waits; it fails only on a closed socket, which has none.
 		_ = conn.SetDeadline(time.Unix(1, 0))
@@ -57,9 +61,13 @@ func openSession(ctx context.Context, netns int) (*session, error) {
 	return &session{netlink: conn, release: release, budget: dumpBytes}, nil
 }
 
-func (s *session) close() {
-	s.release()
-	_ = s.netlink.Close() // nothing was written that could be lost
+// end gives the socket back for the next dump. One on which something failed may still hold answers, and one whose
+// context has ended has a deadline in the past: they are closed.
+func (c *Conn) end(s *session, err error) {
+	if s.release() && (err == nil || errors.Is(err, ErrNoTable)) {
+		return
+	}
+	_ = c.closeReader() // nothing was written that could be lost
 }
 
 // ask sends one request and passes the attributes of each answer to f. With the flag netlink.Dump the answers are a list.
@@ -86,13 +94,13 @@ func (s *session) answers(ctx context.Context, sequence uint32, f func([]byte)) 
 			return s.failed(ctx, err)
 		case failure != nil: // read on to the end, so that the socket is not left in the middle of a list
 		case m.Header.Sequence != sequence:
-			failure = fmt.Errorf("kernel: netlink answer %d to request %d", m.Header.Sequence, sequence)
+			failure = fmt.Errorf("netlink answer %d to request %d", m.Header.Sequence, sequence)
 		case m.Header.Flags&intrFlag != 0:
 			failure = errInterrupted
 		case s.budget < len(m.Data):
-			failure = fmt.Errorf("kernel: %w: more than %d MiB", ErrTooLarge, dumpBytes>>20)
+			failure = fmt.Errorf("%w: more than %d MiB", ErrTooLarge, dumpBytes>>20)
 		case len(m.Data) < nfgenSize:
-			failure = fmt.Errorf("kernel: %w: a netfilter message of %d bytes", errMalformed, len(m.Data))
+			failure = fmt.Errorf("%w: a netfilter message of %d bytes", errMalformed, len(m.Data))
 		default:
 			s.budget -= len(m.Data)
 			f(m.Data[nfgenSize:])
@@ -104,18 +112,22 @@ func (s *session) answers(ctx context.Context, sequence uint32, f func([]byte)) 
 // failed names what stopped a request: the context where that was it.
 func (s *session) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("kernel: %w", context.Cause(ctx))
+		return context.Cause(ctx)
 	}
-	return fmt.Errorf("kernel: %w", reason(err))
+	return reason(err)
 }
 
 // reason puts our word before the kernel's error number, where we have one.
 func reason(err error) error {
-	switch {
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
-	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT):
-		return fmt.Errorf("%w: %w", ErrNoNftables, err)
+	var number unix.Errno
+	if !errors.As(err, &number) {
+		return err
+	}
+	switch number {
+	case unix.EPERM, unix.EACCES:
+		return fmt.Errorf("%w: %w", ErrNotPermitted, number)
+	case unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT:
+		return fmt.Errorf("%w: %w", ErrNoNftables, number)
 	default:
 		return err
 	}

@@ -22,7 +22,7 @@ func answering(t testing.TB, budget int, answer func(netlink.Message) ([]netlink
 		return answer(req[0])
 	})
 	s := &session{netlink: conn, release: func() bool { return true }, budget: budget}
-	t.Cleanup(s.close)
+	t.Cleanup(func() { _ = conn.Close() })
 	return s
 }
 
@@ -97,10 +97,28 @@ func TestDumpNotPermitted(t *testing.T) {
 	newNamespace(t)
 	loadNft(t, hostRuleset(t))
 	dropNetAdmin(t)
-	if _, err := dumpTable(t.Context(), 0, "sallyport"); !errors.Is(err, ErrNotPermitted) {
+	if _, err := open4Test(t).Dump(t.Context()); !errors.Is(err, ErrNotPermitted) {
 		t.Errorf("Dump without CAP_NET_ADMIN: %v", err)
 	}
-	if _, err := readCounters(t.Context(), 0, "sallyport"); !errors.Is(err, ErrNotPermitted) {
-		t.Errorf("Counters without CAP_NET_ADMIN: %v", err)
+}
+
+// TestErrorsSayEachThingOnce holds the whole sentences that a person reads.
+func TestErrorsSayEachThingOnce(t *testing.T) {
+	newNamespace(t)
+	_, err := open4Test(t).Dump(t.Context())
+	if want := "kernel: table inet sallyport: not there"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	dropNetAdmin(t)
+	const refused = "kernel: nftables needs CAP_NET_ADMIN (run as root): operation not permitted"
+	if _, err := open4Test(t).Dump(t.Context()); err == nil || err.Error() != refused {
+		t.Errorf("%v, want %s", err, refused)
+	}
+	if _, err := open4Test(t).Read(t.Context()); err == nil || err.Error() != refused {
+		t.Errorf("%v, want %s", err, refused)
+	}
+	const none = "no nf_tables: load the module nf_tables, or take a kernel built with it: protocol not supported"
+	if err := reason(&netlink.OpError{Op: "dial", Err: unix.EPROTONOSUPPORT}); err.Error() != none {
+		t.Errorf("%v, want %s", err, none)
 	}
 }

@@ -22,6 +22,8 @@ type snapshot struct {
 	Elements   map[string][][]byte // by the set's name
 	Objects    [][]byte
 	Flowtables [][]byte
+
+	generation uint32 // of the namespace's ruleset: the next commit, of anybody, has another
 }
 
 const (
@@ -29,24 +31,25 @@ const (
 	snapshotPause = 2 * time.Millisecond // times the number of tries so far
 )
 
-// takeSnapshot reads one table of the family inet. A dump is many requests, between which anyone may change the ruleset:
-// the generation that each commit raises must be the same before and after, or all is read again.
-func takeSnapshot(ctx context.Context, netns int, name string) (snapshot, error) {
+// snapshot reads one table of the family inet. A dump is many requests, between which anyone may change the ruleset: the
+// generation that each commit raises must be the same before and after, or all is read again. With ErrNoTable, the
+// generation is still told.
+func (c *Conn) snapshot(ctx context.Context, name string) (snapshot, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, dumpLimit,
 		fmt.Errorf("no whole dump in %s: %w", dumpLimit, context.DeadlineExceeded))
 	defer cancel()
 	var last error
 	for try := range snapshotTries {
 		if err := pause(ctx, time.Duration(try)*snapshotPause); err != nil {
-			return snapshot{}, fmt.Errorf("kernel: %w", err)
+			return snapshot{}, err
 		}
-		s, err := trySnapshot(ctx, netns, name)
+		s, err := c.trySnapshot(ctx, name)
 		if err == nil || !transient(err) {
 			return s, err
 		}
 		last = err
 	}
-	return snapshot{}, fmt.Errorf("kernel: %w: gave up after %d tries: %w", ErrUnsteady, snapshotTries, last)
+	return snapshot{}, fmt.Errorf("%w: gave up after %d tries: %w", ErrUnsteady, snapshotTries, last)
 }
 
 // transient says that reading again may help: a list torn by a change, an object gone between two requests, or a receive
@@ -69,45 +72,41 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func trySnapshot(ctx context.Context, netns int, name string) (snapshot, error) {
-	session, err := openSession(ctx, netns)
+func (c *Conn) trySnapshot(ctx context.Context, name string) (s snapshot, err error) {
+	session, err := c.session(ctx)
 	if err != nil {
 		return snapshot{}, err
 	}
-	defer session.close()
-	before, err := session.generation(ctx)
-	if err != nil {
+	defer func() { c.end(session, err) }()
+	s = snapshot{Name: name, Elements: make(map[string][][]byte)}
+	if s.generation, err = session.generation(ctx); err != nil {
 		return snapshot{}, err
 	}
-	s := snapshot{Name: name, Elements: make(map[string][][]byte)}
 	if s.Table, err = session.table(ctx, name); err != nil {
-		return snapshot{}, err
+		return s, err
 	}
-	if err := session.fill(ctx, &s); err != nil {
+	if err = session.fill(ctx, &s); err != nil {
 		return snapshot{}, err
 	}
 	after, err := session.generation(ctx)
-	if err != nil {
-		return snapshot{}, err
+	if err == nil && after != s.generation {
+		err = errInterrupted
 	}
-	if before != after {
-		return snapshot{}, errInterrupted
-	}
-	return s, nil
+	return s, err
 }
 
 // generation is a number that each commit to any table of the network namespace raises. The request has no attributes, so
 // that the kernel can find nothing invalid in it but the subsystem itself.
-func (s *session) generation(ctx context.Context) (uint64, error) {
-	var generation uint64
+func (s *session) generation(ctx context.Context) (uint32, error) {
+	var generation uint32
 	var parsed error
 	err := s.ask(ctx, unix.NFT_MSG_GETGEN, 0, nil, func(b []byte) {
 		var attrs attributes
 		attrs, parsed = parseAttributes(b)
-		generation = attrs.numberOr0(unix.NFTA_GEN_ID)
+		generation = uint32(attrs.numberOr0(unix.NFTA_GEN_ID))
 	})
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
-		return 0, fmt.Errorf("kernel: %w: %w", ErrNoNftables, err)
+		return 0, fmt.Errorf("%w: %w", ErrNoNftables, err)
 	}
 	return generation, errors.Join(err, parsed)
 }
@@ -117,7 +116,7 @@ func (s *session) table(ctx context.Context, name string) ([]byte, error) {
 	err := s.ask(ctx, unix.NFT_MSG_GETTABLE, 0, stringAttribute(unix.NFTA_TABLE_NAME, name), func(b []byte) { table = b })
 	if errors.Is(err, unix.ENOENT) {
 		// Not wrapped: ENOENT elsewhere means that something vanished between two requests.
-		return nil, fmt.Errorf("kernel: table inet %s: %w", name, ErrNoTable)
+		return nil, fmt.Errorf("table inet %s: %w", name, ErrNoTable)
 	}
 	return table, err
 }
@@ -173,7 +172,7 @@ func (s *session) elements(ctx context.Context, to *snapshot) error {
 	for _, set := range to.Sets {
 		attrs, err := parseAttributes(set)
 		if err != nil {
-			return fmt.Errorf("kernel: set: %w", err)
+			return fmt.Errorf("set: %w", err)
 		}
 		if attrs.numberOr0(unix.NFTA_SET_FLAGS)&unix.NFT_SET_EVAL != 0 {
 			continue

@@ -160,10 +160,11 @@ func TestTrafficIsNoChange(t *testing.T) {
 	before := dumpHere(t)
 	ping(t)
 	c := open4Test(t)
-	counters, err := c.Counters(t.Context())
+	after, err := c.Dump(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	counters := after.Counters()
 	if counters["c_spoof"].Packets == 0 || counters["c_spoof"].Bytes == 0 || counters["c_drop_fwd"] != (Count{}) {
 		t.Errorf("counters after traffic: %v", counters)
 	}
@@ -297,9 +298,6 @@ func TestNoTable(t *testing.T) {
 	if _, err := c.Read(t.Context()); !errors.Is(err, ErrNoTable) {
 		t.Errorf("Read: %v", err)
 	}
-	if _, err := c.Counters(t.Context()); !errors.Is(err, ErrNoTable) {
-		t.Errorf("Counters: %v", err)
-	}
 }
 
 func TestZeroDumpIsEqualToNothing(t *testing.T) {
@@ -312,15 +310,47 @@ func TestZeroDumpIsEqualToNothing(t *testing.T) {
 func TestDumpEndsWithItsContext(t *testing.T) {
 	newNamespace(t)
 	loadNft(t, setOf(1000))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
-	defer cancel()
-	if _, err := dumpTable(ctx, 0, "sallyport"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("after the deadline: %v", err)
+	c := open4Test(t)
+	for range 2 { // with a socket to be opened, and with one that is open
+		ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+		defer cancel()
+		if _, err := c.Dump(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("after the deadline: %v", err)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		cancel()
+		if _, err := c.Dump(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("after a cancel: %v", err)
+		}
+		if _, err := c.Dump(t.Context()); err != nil {
+			t.Errorf("after one that was broken off: %v", err)
+		}
 	}
-	ctx, cancel = context.WithCancel(t.Context())
-	cancel()
-	if _, err := dumpTable(ctx, 0, "sallyport"); !errors.Is(err, context.Canceled) {
-		t.Errorf("after a cancel: %v", err)
+}
+
+// TestDumpBrokenOff ends contexts in the midst of dumps, and wants each later one to be whole.
+func TestDumpBrokenOff(t *testing.T) {
+	newNamespace(t)
+	loadNft(t, setOf(10_000))
+	c := open4Test(t)
+	want := dumpHere(t)
+	broken := 0
+	for i := range 30 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*300*time.Microsecond)
+		if _, err := c.Dump(ctx); err != nil {
+			broken++
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("broken off: %v", err)
+			}
+		}
+		cancel()
+		got, err := c.Dump(t.Context())
+		if err != nil || !got.Equal(want) {
+			t.Fatalf("after one that was broken off: %v\n%s", err, differingLines(got, want))
+		}
+	}
+	if broken == 0 {
+		t.Error("no dump was broken off: the test proves nothing")
 	}
 }
 
@@ -351,7 +381,7 @@ func TestDumpAmongChanges(t *testing.T) {
 		_ = stdin.Close() // nft ends then, and Wait says how
 		done <- cmd.Wait()
 	}()
-	states := map[[32]byte]int{}
+	c, states := open4Test(t), map[[32]byte]int{}
 	for running := true; running; {
 		select {
 		case err := <-done:
@@ -361,7 +391,7 @@ func TestDumpAmongChanges(t *testing.T) {
 			}
 		default:
 		}
-		d, err := dumpTable(t.Context(), 0, "sallyport")
+		d, err := c.Dump(t.Context())
 		switch {
 		case errors.Is(err, ErrUnsteady):
 		case err != nil:
@@ -383,9 +413,12 @@ func BenchmarkDump(b *testing.B) {
 		b.Run(fmt.Sprint(elements), func(b *testing.B) {
 			newNamespace(b)
 			loadNft(b, setOf(elements))
+			c := open4Test(b)
 			b.ReportAllocs()
 			for b.Loop() {
-				dumpHere(b)
+				if _, err := c.Dump(b.Context()); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

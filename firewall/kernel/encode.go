@@ -47,7 +47,7 @@ func encode(r firewall.Ruleset) (encoded, error) {
 	for _, s := range r.Sets {
 		set, err := encodeSet(s)
 		if err != nil {
-			return encoded{}, fmt.Errorf("kernel: set %s: %w", s.Name, err)
+			return encoded{}, fmt.Errorf("set %s: %w", s.Name, err)
 		}
 		e.sets = append(e.sets, set)
 	}
@@ -55,7 +55,7 @@ func encode(r firewall.Ruleset) (encoded, error) {
 		for _, rule := range c.Rules {
 			one, err := encodeRule(rule)
 			if err != nil {
-				return encoded{}, fmt.Errorf("kernel: chain %s: rule %q: %w", c.Name, rule, err)
+				return encoded{}, fmt.Errorf("chain %s: rule %q: %w", c.Name, rule, err)
 			}
 			one.chain = c.Name
 			e.rules = append(e.rules, one)

@@ -13,11 +13,11 @@ import (
 // (RestrictNamespaces=, seccomp, user.max_net_namespaces).
 var ErrNoNamespace = errors.New("cannot make a network namespace")
 
-// InNamespace runs f in a network namespace of its own that nothing else is in, and that is gone, with all rules and
+// inNamespace runs f in a network namespace of its own that nothing else is in, and that is gone, with all rules and
 // interfaces in it, when f has returned. Its loopback interface is down. The namespace is that of f's thread: sockets that
 // f opens are in it, goroutines that f starts are not, unless they are given such a socket or lock a thread and enter
 // it. The error is ErrNoNamespace where the namespace cannot be made, and that of f.
-func InNamespace(ctx context.Context, f func(context.Context) error) error {
+func inNamespace(ctx context.Context, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func InNamespace(ctx context.Context, f func(context.Context) error) error {
 		finished := false
 		defer func() {
 			if !finished { // f has called runtime.Goexit, as t.FailNow does
-				done <- errors.New("kernel: the function in the namespace did not return")
+				done <- errors.New("the function in the namespace did not return")
 			}
 		}()
 		err := unshareNetwork()
@@ -44,7 +44,7 @@ func InNamespace(ctx context.Context, f func(context.Context) error) error {
 
 func unshareNetwork() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("kernel: %w: unshare: %w", ErrNoNamespace, err)
+		return fmt.Errorf("%w: unshare: %w", ErrNoNamespace, err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -71,14 +72,14 @@ func rehearse(ctx context.Context, in io.Reader, out io.Writer) error {
 	registerWire()
 	var r request
 	if err := gob.NewDecoder(io.LimitReader(in, dumpBytes)).Decode(&r); err != nil {
-		return fmt.Errorf("rehearsal: read the ruleset: %w", err)
+		return fmt.Errorf("read the ruleset: %w", err)
 	}
 	here, err := networkNamespace()
 	if err != nil {
-		return fmt.Errorf("rehearsal: %w", err)
+		return err
 	}
 	if here == r.Namespace || r.Namespace == "" {
-		return fmt.Errorf("rehearsal: nothing was written: %w: the child is in its parent's", ErrNoNamespace)
+		return fmt.Errorf("nothing was written: %w: the child is in its parent's", ErrNoNamespace)
 	}
 	ctx, cancel := context.WithTimeout(ctx, childLimit)
 	defer cancel()
@@ -94,7 +95,7 @@ func networkNamespace() (string, error) {
 	// Not /proc/self, which is the main thread's.
 	name, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
-		return "", fmt.Errorf("kernel: %w", err)
+		return "", err
 	}
 	return name, nil
 }
@@ -111,21 +112,21 @@ func goldenChild(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
 	stdout, stderr := &limitedBuffer{limit: dumpBytes}, &limitedBuffer{limit: childStderr}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	if err := cmd.Start(); err != nil {
-		return snapshot{}, fmt.Errorf("kernel: %w: start a child in a user namespace: %w", ErrNoNamespace, err)
+		return snapshot{}, fmt.Errorf("%w: start one in a user namespace: %w", ErrNoNamespace, err)
 	}
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
-			return snapshot{}, fmt.Errorf("kernel: rehearsal: %w", context.Cause(ctx))
+			return snapshot{}, context.Cause(ctx)
 		}
-		said := strconv.QuoteToASCII(stderr.buffer.String())
+		said := strconv.QuoteToASCII(strings.TrimSpace(stderr.buffer.String()))
 		if cmd.ProcessState.ExitCode() == childFailed {
-			return snapshot{}, fmt.Errorf("kernel: rehearsal in a child: %s", said)
+			return snapshot{}, fmt.Errorf("in a child: %s", said)
 		}
-		return snapshot{}, fmt.Errorf("kernel: %w: the child: %w: %s", ErrNoNamespace, err, said)
+		return snapshot{}, fmt.Errorf("%w: the child: %w: %s", ErrNoNamespace, err, said)
 	}
 	var s snapshot
 	if err := gob.NewDecoder(&stdout.buffer).Decode(&s); err != nil {
-		return snapshot{}, fmt.Errorf("kernel: %w: the child's answer (does main call RehearseMain?): %w",
+		return snapshot{}, fmt.Errorf("%w: the child's answer (does main call RehearseMain?): %w",
 			ErrNoNamespace, err)
 	}
 	return s, nil
@@ -139,7 +140,7 @@ func childRequest(r firewall.Ruleset) (*bytes.Buffer, error) {
 	}
 	var b bytes.Buffer
 	if err := gob.NewEncoder(&b).Encode(request{Namespace: here, Ruleset: toWire(r)}); err != nil {
-		return nil, fmt.Errorf("kernel: rehearsal: %w", err)
+		return nil, fmt.Errorf("write to a child: %w", err)
 	}
 	return &b, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
 )
@@ -16,22 +17,27 @@ import (
 // a child in a user namespace of its own makes it, if the program calls RehearseMain. The errors are ErrNoNamespace where
 // neither can be done, and those of Apply and Dump.
 func Golden(ctx context.Context, r firewall.Ruleset) (Dump, error) {
-	var d Dump
-	err := InNamespace(ctx, func(ctx context.Context) error {
-		s, err := applyAndRead(ctx, r)
-		if err == nil {
-			d, err = newDump(s)
-		}
+	s, err := rehearsed(ctx, r)
+	if err != nil {
+		return Dump{}, fmt.Errorf("kernel: rehearsal: %w", err)
+	}
+	return newDump(s)
+}
+
+func rehearsed(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
+	var s snapshot
+	err := inNamespace(ctx, func(ctx context.Context) (err error) {
+		s, err = applyAndRead(ctx, r)
 		return err
 	})
 	if !errors.Is(err, ErrNoNamespace) {
-		return d, err
+		return s, err
 	}
 	s, childErr := goldenChild(ctx, r)
-	if childErr != nil {
-		return Dump{}, errors.Join(err, childErr)
+	if errors.Is(childErr, ErrNoNamespace) {
+		return snapshot{}, fmt.Errorf("%w, nor can a child: %w", err, childErr)
 	}
-	return newDump(s)
+	return s, childErr
 }
 
 // applyAndRead applies a ruleset in the namespace of the calling thread, which must be a throw-away one.
@@ -41,10 +47,8 @@ func applyAndRead(ctx context.Context, r firewall.Ruleset) (s snapshot, err erro
 		return snapshot{}, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if err := c.Apply(ctx, r); err != nil {
-		return snapshot{}, fmt.Errorf("rehearsal: %w", err)
-	}
-	return takeSnapshot(ctx, 0, firewall.Table)
+	got, err := c.apply(ctx, r)
+	return got.source, err
 }
 
 // rehearsalTable is the table of a rehearsal where no namespace can be made.
@@ -67,16 +71,21 @@ func (c *Conn) dormantGolden(ctx context.Context, r firewall.Ruleset) (d Dump, e
 	dormant.Dormant = true
 	code, err := encode(dormant)
 	if err != nil {
-		return Dump{}, err
+		return Dump{}, fmt.Errorf("kernel: %w", err)
 	}
 	defer func() { err = errors.Join(err, c.removeRehearsal()) }()
 	if err := c.write(ctx, rehearsalTable, code, true); err != nil {
-		return Dump{}, fmt.Errorf("dormant rehearsal: %w", err)
+		return Dump{}, fmt.Errorf("kernel: dormant rehearsal: %w", err)
 	}
-	if d, err = dumpTable(ctx, c.netns, rehearsalTable); err != nil {
-		return Dump{}, fmt.Errorf("dormant rehearsal: %w", err)
+	table, err := c.look(ctx, rehearsalTable)
+	if err != nil {
+		return Dump{}, fmt.Errorf("kernel: dormant rehearsal: %w", err)
 	}
-	return d.withDormant(r.Dormant)
+	table.flags &^= unix.NFT_TABLE_F_DORMANT
+	if r.Dormant {
+		table.flags |= unix.NFT_TABLE_F_DORMANT
+	}
+	return dumpOf(table)
 }
 
 // removeRehearsal deletes the rehearsal's table, whether it is there or not: it is added first.

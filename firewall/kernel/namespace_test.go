@@ -43,7 +43,7 @@ func goldenAsStranger() int {
 	return 0
 }
 
-func rehearsed(t testing.TB, r firewall.Ruleset) Dump {
+func goldenOf(t testing.TB, r firewall.Ruleset) Dump {
 	t.Helper()
 	d, err := Golden(t.Context(), r)
 	if errors.Is(err, ErrNoNamespace) {
@@ -57,7 +57,7 @@ func rehearsed(t testing.TB, r firewall.Ruleset) Dump {
 
 func TestGoldenIsWhatApplyLeaves(t *testing.T) {
 	r := compile(t, wide(100))
-	golden := rehearsed(t, r)
+	golden := goldenOf(t, r)
 	newNamespace(t)
 	c := open4Test(t)
 	if err := c.Apply(t.Context(), r); err != nil {
@@ -74,7 +74,7 @@ func TestGoldenIsWhatApplyLeaves(t *testing.T) {
 
 func TestGoldenInAChild(t *testing.T) {
 	r := compile(t, wide(100))
-	want := rehearsed(t, r)
+	want := goldenOf(t, r)
 	s, err := goldenChild(t.Context(), r)
 	if err != nil {
 		unprepared(t, "a child in a user namespace: %v", err)
@@ -90,7 +90,7 @@ func TestGoldenInAChild(t *testing.T) {
 
 // TestGoldenOfANobody runs the whole of Golden as a user without rights.
 func TestGoldenOfANobody(t *testing.T) {
-	want := rehearsed(t, compile(t, wide(100))).Hash()
+	want := goldenOf(t, compile(t, wide(100))).Hash()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestGoldenOfANobody(t *testing.T) {
 
 func TestDormantGolden(t *testing.T) {
 	r := compile(t, wide(100))
-	want := rehearsed(t, r)
+	want := goldenOf(t, r)
 	newNamespace(t)
 	c := open4Test(t)
 	runNft(t, "table inet sallyport-rehearsal {\nchain left_behind {\n}\nset s {\ntype mark\n}\n}\n", "-f", "-")
@@ -175,7 +175,7 @@ func TestGoldenInAChildFails(t *testing.T) {
 	if errors.Is(err, ErrNoNamespace) {
 		unprepared(t, "%v", err)
 	}
-	if !strings.Contains(err.Error(), "rehearsal in a child") {
+	if !strings.Contains(err.Error(), "in a child: ") {
 		t.Error(err)
 	}
 }
@@ -186,7 +186,7 @@ func TestInNamespaceIsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	inside := ""
-	err = InNamespace(t.Context(), func(context.Context) error {
+	err = inNamespace(t.Context(), func(context.Context) error {
 		var err error
 		if inside, err = networkNamespace(); err != nil {
 			return err
@@ -208,7 +208,7 @@ func TestInNamespaceIsAlone(t *testing.T) {
 
 func TestInNamespaceErrors(t *testing.T) {
 	boom := errors.New("boom")
-	err := InNamespace(t.Context(), func(context.Context) error { return boom })
+	err := inNamespace(t.Context(), func(context.Context) error { return boom })
 	if errors.Is(err, ErrNoNamespace) {
 		unprepared(t, "%v", err)
 	}
@@ -217,7 +217,7 @@ func TestInNamespaceErrors(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := InNamespace(ended, func(context.Context) error { t.Error("was run"); return nil }); err == nil {
+	if err := inNamespace(ended, func(context.Context) error { t.Error("was run"); return nil }); err == nil {
 		t.Error("no error from a context that has ended")
 	}
 }
