@@ -45,7 +45,11 @@ func newApply(opts *options) *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), applyTimeout)
 			defer cancel()
-			return apply(ctx, cmd.OutOrStdout(), opts, flags)
+			err := apply(ctx, cmd.OutOrStdout(), opts, flags)
+			if cause := context.Cause(cmd.Context()); err != nil && cause != nil {
+				return fmt.Errorf("%w, before it was done: `sallyport plan` says which ruleset is in force", cause)
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&flags.now, "now", false, "put it in force at once, without a trial")

@@ -44,6 +44,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	case errors.Is(err, syscall.EPIPE):
 		return codeUnknown // whoever read the output has gone; there is nobody to tell
 	default:
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w, before it was done", cause) // what that broke on its way is of no interest
+		}
 		_, _ = fmt.Fprintf(stderr, "sallyport: %s\n", message(err))
 		return codeUnknown
 	}
