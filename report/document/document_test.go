@@ -4,19 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 
 	"sallyport/check"
+	"sallyport/report/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var at = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
@@ -108,30 +103,9 @@ func TestGolden(t *testing.T) {
 			if err := write(&b); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name, b.Bytes())
-			for _, r := range b.String() {
-				if r != '\n' && !unicode.IsPrint(r) {
-					t.Errorf("%U stands in the output as it is", r)
-				}
-			}
+			golden.Compare(t, name, b.String())
+			golden.Shown(t, b.String())
 		})
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; see the difference with go test -update and git diff. Got:\n%s", path, got)
 	}
 }
 
@@ -226,10 +200,6 @@ func FuzzVisible(f *testing.F) {
 		if err := errors.Join(json.Unmarshal(plain, &a), json.Unmarshal(seen, &b)); err != nil || a != b {
 			t.Fatalf("%q became %s (%v)", s, seen, err)
 		}
-		for _, r := range string(seen) {
-			if !unicode.IsPrint(r) {
-				t.Fatalf("%U in %s", r, seen)
-			}
-		}
+		golden.Shown(t, string(seen))
 	})
 }

@@ -3,54 +3,22 @@ package junit
 import (
 	"bytes"
 	"encoding/xml"
-	"flag"
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
-	"unicode"
 
 	"sallyport/check"
 	"sallyport/report/document"
+	"sallyport/report/document/documenttest"
+	"sallyport/report/internal/golden"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
 func TestGolden(t *testing.T) {
-	for golden, name := range map[string]string{
+	for file, name := range map[string]string{
 		"sample.xml": "sample.json", "status.xml": "status.json", "empty.xml": "empty.json",
 	} {
-		t.Run(golden, func(t *testing.T) {
-			got := written(t, sample(t, name))
-			path := filepath.Join("testdata", golden)
-			if *update {
-				if err := os.WriteFile(path, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("%s differs. Got:\n%s", path, got)
-			}
-		})
+		t.Run(file, func(t *testing.T) { golden.Compare(t, file, written(t, documenttest.Sample(t, name))) })
 	}
-}
-
-func sample(t *testing.T, name string) document.Document {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "document", "testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := document.Read(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
 
 // element is any element: the output is read back without the types that wrote it.
@@ -82,7 +50,7 @@ func (e element) all(name string) (found []element) {
 
 // written is the output, held against the schema: the elements there are, where they may stand, and that the numbers of
 // the attributes are those of the elements.
-func written(t *testing.T, d document.Document) []byte {
+func written(t *testing.T, d document.Document) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := Write(&b, d); err != nil {
@@ -112,12 +80,8 @@ func written(t *testing.T, d document.Document) []byte {
 			t.Errorf("testcase with attributes %v", c.Attrs)
 		}
 	}
-	for _, r := range b.String() {
-		if r != '\n' && !unicode.IsPrint(r) {
-			t.Errorf("%U stands in the output as it is", r)
-		}
-	}
-	return b.Bytes()
+	golden.Shown(t, b.String())
+	return b.String()
 }
 
 func nested(t *testing.T, e element, allowed map[string][]string) {

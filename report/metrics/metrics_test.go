@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,9 +18,8 @@ import (
 
 	"sallyport/check"
 	"sallyport/report"
+	"sallyport/report/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
 
@@ -117,26 +114,9 @@ func exposition(t *testing.T, m *Metrics) string {
 	return strings.ReplaceAll(b.String(), goVersion(), "GOVERSION")
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", path, diff)
-	}
-}
+func TestExposition(t *testing.T) { golden.Compare(t, "everything.prom", exposition(t, everything())) }
 
-func TestExposition(t *testing.T) { golden(t, "everything.prom", exposition(t, everything())) }
-
-func TestNothingKnown(t *testing.T) { golden(t, "nothing.prom", exposition(t, New("1.2.3"))) }
+func TestNothingKnown(t *testing.T) { golden.Compare(t, "nothing.prom", exposition(t, New("1.2.3"))) }
 
 // lines are the series of a name.
 func lines(t *testing.T, m *Metrics, name string) []string {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"sallyport/check"
+
+	"sallyport/report/internal/golden"
 )
 
 const patience = 15 * time.Second
@@ -180,7 +182,7 @@ func TestWriteOnce(t *testing.T) {
 	if err := WriteOnce(&b, "1.2.3", []check.Result{resolved(), expired(), skipped()}); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "once.prom", strings.ReplaceAll(b.String(), goVersion(), "GOVERSION"))
+	golden.Compare(t, "once.prom", strings.ReplaceAll(b.String(), goVersion(), "GOVERSION"))
 	if err := WriteOnce(full{}, "", nil); err == nil {
 		t.Error("a write error is lost")
 	}

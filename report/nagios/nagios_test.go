@@ -2,20 +2,16 @@ package nagios
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 
 	"sallyport/check"
 	"sallyport/report/document"
+	"sallyport/report/document/documenttest"
+	"sallyport/report/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // line is one line of output by the guidelines, its performance data in the second group.
 var line = regexp.MustCompile(`^SALLYPORT (?:OK|WARNING|CRITICAL|UNKNOWN) - ([^|\n]+) \| ([^|\n]+)\n$`)
@@ -24,25 +20,10 @@ var line = regexp.MustCompile(`^SALLYPORT (?:OK|WARNING|CRITICAL|UNKNOWN) - ([^|
 var datum = regexp.MustCompile(`(?:'[^'=]+'|[^'= ]+)=[0-9.]+(?:ms)?;[0-9.]*;[0-9.]*;[0-9.]*;[0-9.]*(?: |$)`)
 
 func TestGolden(t *testing.T) {
-	for golden, name := range map[string]string{
+	for file, name := range map[string]string{
 		"sample.txt": "sample.json", "status.txt": "status.json", "empty.txt": "empty.json",
 	} {
-		t.Run(golden, func(t *testing.T) {
-			got := written(t, sample(t, name))
-			path := filepath.Join("testdata", golden)
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s differs. Got:\n%s", path, got)
-			}
-		})
+		t.Run(file, func(t *testing.T) { golden.Compare(t, file, written(t, documenttest.Sample(t, name))) })
 	}
 }
 
@@ -63,25 +44,8 @@ func written(t *testing.T, d document.Document) string {
 	if rest := strings.TrimSpace(datum.ReplaceAllString(parts[2], "")); rest != "" {
 		t.Errorf("no performance data: %s", rest)
 	}
-	for _, r := range strings.TrimSuffix(b.String(), "\n") {
-		if !unicode.IsPrint(r) {
-			t.Errorf("%U stands in the output as it is", r)
-		}
-	}
+	golden.Shown(t, b.String())
 	return b.String()
-}
-
-func sample(t *testing.T, name string) document.Document {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "document", "testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := document.Read(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
 
 // TestHostileNames: what a name or a detail holds, it neither ends the text nor the label.

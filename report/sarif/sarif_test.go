@@ -3,61 +3,29 @@ package sarif
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-	"unicode"
 
 	"sallyport/check"
 	"sallyport/report/document"
+	"sallyport/report/document/documenttest"
+	"sallyport/report/internal/golden"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
 func TestGolden(t *testing.T) {
-	for golden, name := range map[string]string{
+	for file, name := range map[string]string{
 		"sample.sarif": "sample.json", "status.sarif": "status.json", "empty.sarif": "empty.json",
 	} {
-		t.Run(golden, func(t *testing.T) {
-			got := written(t, sample(t, name))
-			path := filepath.Join("testdata", golden)
-			if *update {
-				if err := os.WriteFile(path, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("%s differs. Got:\n%s", path, got)
-			}
-		})
+		t.Run(file, func(t *testing.T) { golden.Compare(t, file, written(t, documenttest.Sample(t, name))) })
 	}
-}
-
-func sample(t *testing.T, name string) document.Document {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "document", "testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := document.Read(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
 
 // object is any JSON object: the output is read back without the types that wrote it.
 type object = map[string]any
 
 // written is the output, held against what the specification demands.
-func written(t *testing.T, d document.Document) []byte {
+func written(t *testing.T, d document.Document) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := Write(&b, d); err != nil {
@@ -84,12 +52,8 @@ func written(t *testing.T, d document.Document) []byte {
 	if done, ok := top.Runs[0].Invocations[0]["executionSuccessful"].(bool); !ok || !done { // required: section 3.20.14
 		t.Error("no executionSuccessful")
 	}
-	for _, r := range b.String() {
-		if r != '\n' && !unicode.IsPrint(r) {
-			t.Errorf("%U stands in the output as it is", r)
-		}
-	}
-	return b.Bytes()
+	golden.Shown(t, b.String())
+	return b.String()
 }
 
 func checkResult(t *testing.T, r object, rules []object) {

@@ -1,9 +1,6 @@
 package syslog
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,9 +12,8 @@ import (
 
 	"sallyport/check"
 	"sallyport/report"
+	"sallyport/report/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // hostile holds everything that could end a field, a record, a line, or the reader's trust in his terminal.
 const hostile = "CN=a\"]\\b\n<0>1 - - - - - forged\r\x00\x1b[2J\u202egnp.\u2066\xff ä 東"
@@ -89,24 +85,7 @@ func TestRecordsGolden(t *testing.T) {
 		b.WriteString("# " + r.name + "\n" + string(r.rfc5424(self, maxDatagram)) + "\n")
 		b.WriteString(string(r.local(self, maxStream)) + "\n\n")
 	}
-	golden(t, "records.txt", b.String())
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", path, diff)
-	}
+	golden.Compare(t, "records.txt", b.String())
 }
 
 // TestParsesBack holds that an independent parser reads every part as it was meant.

@@ -3,33 +3,14 @@ package term
 import (
 	"bytes"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 
-	"sallyport/report/document"
+	"sallyport/report/document/documenttest"
+	"sallyport/report/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// sample is a document of package document's golden files.
-func sample(t *testing.T, name string) document.Document {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "document", "testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := document.Read(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
 
 func TestText(t *testing.T) {
 	tests := []struct {
@@ -47,37 +28,16 @@ func TestText(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.golden, func(t *testing.T) {
 			var b bytes.Buffer
-			if err := Text(&b, sample(t, tt.document), tt.options); err != nil {
+			if err := Text(&b, documenttest.Sample(t, tt.document), tt.options); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, tt.golden, b.Bytes())
+			golden.Compare(t, tt.golden, b.String())
 			plain := sgr.ReplaceAllString(b.String(), "")
 			if !tt.options.Color && plain != b.String() {
 				t.Error("colours where none are wanted")
 			}
-			for _, r := range plain {
-				if r != '\n' && !unicode.IsPrint(r) {
-					t.Errorf("%U stands in the output as it is", r)
-				}
-			}
+			golden.Shown(t, plain)
 		})
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; see the difference with go test -update and git diff. Got:\n%s", path, got)
 	}
 }
 
@@ -126,7 +86,7 @@ var errFull = errors.New("no space left on device")
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestTextOntoAFullDisk(t *testing.T) {
-	if err := Text(full{}, sample(t, "sample.json"), Options{}); !errors.Is(err, errFull) {
+	if err := Text(full{}, documenttest.Sample(t, "sample.json"), Options{}); !errors.Is(err, errFull) {
 		t.Errorf("got %v, want %v", err, errFull)
 	}
 }
