@@ -41,7 +41,7 @@ func (o *options) loadPolicy() (*config.Config, error) {
 
 func (o *options) read(how config.Options) (*config.Config, error) {
 	if o.file == "" { // a variable of a script that is not set
-		return nil, errors.New("--config is empty: name the configuration's file, or leave the flag out for " + defaultConfig)
+		return nil, errors.New("--config is empty: name the configuration, or leave the flag out for " + defaultConfig)
 	}
 	how.NoManagement = o.noManagement
 	return config.Load(o.file, how)
