@@ -17,9 +17,9 @@ func newRun(opts *options) *cobra.Command {
 		Use:   "run",
 		Short: "The daemon: puts the ruleset in force, guards it, checks, reports",
 		Long: "Run the daemon: two processes of this binary, the guard (the ruleset, netlink) and the prober (the\n" +
-			"checks, the reports), started and kept by a third that does nothing else. With --only one of them runs by itself,\n" +
-			"for a service manager. SIGHUP loads the configuration again, whole or not at all. The ruleset stays in\n" +
-			"force when the daemon ends.",
+			"checks, the reports), started and kept by a third that does nothing else. With --only one of them runs\n" +
+			"by itself, for a service manager. SIGHUP loads the configuration again, whole or not at all. The ruleset\n" +
+			"stays in force when the daemon ends.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			begin, role := supervise, "run"
