@@ -5,8 +5,10 @@ import (
 	"slices"
 )
 
-// Admits says whether the policy lets a packet from the address to the port in, on some interface at least.
+// Admits says whether the policy lets a packet from the address to the port in, on some interface at least. An IPv4
+// address in IPv6 form, as a socket of both families tells it, is the IPv4 address; a zone says nothing here.
 func (p Policy) Admits(from netip.Addr, protocol Protocol, port uint16) bool {
+	from = from.Unmap().WithZone("")
 	return slices.ContainsFunc(slices.Concat(p.Management, p.Allow), func(e Exception) bool {
 		return e.covers(from) && slices.ContainsFunc(e.Ports, func(r Ports) bool {
 			return r.Protocol == protocol && r.First <= port && port <= r.Last

@@ -11,7 +11,8 @@ func TestAdmits(t *testing.T) {
 	policy := firewall.Policy{
 		Management: []firewall.Exception{{
 			Name: "ssh", Ports: []firewall.Ports{{Protocol: firewall.TCP, First: 22, Last: 22}},
-			From: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/24"), netip.MustParsePrefix("2001:db8::/64")},
+			From: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/24"), netip.MustParsePrefix("2001:db8::/64"),
+				netip.MustParsePrefix("fe80::/64")},
 		}},
 		Allow: []firewall.Exception{{
 			Name: "web", Ports: []firewall.Ports{{Protocol: firewall.TCP, First: 8000, Last: 8010}}, Any: true,
@@ -25,6 +26,8 @@ func TestAdmits(t *testing.T) {
 	}{
 		{"10.20.0.7", firewall.TCP, 22, true},
 		{"2001:db8::7", firewall.TCP, 22, true},
+		{"::ffff:10.20.0.7", firewall.TCP, 22, true}, // as a socket of both families has it
+		{"fe80::7%eth0", firewall.TCP, 22, true},
 		{"10.20.1.7", firewall.TCP, 22, false},
 		{"10.20.0.7", firewall.UDP, 22, false},
 		{"10.20.0.7", firewall.TCP, 23, false},

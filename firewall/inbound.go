@@ -39,7 +39,13 @@ func antispoof() Chain {
 			noted(loopback, counted(counterSpoof, Drop, addr(IP6Daddr, "::1/128"))),
 			// A DHCP server's answer may come before there is any route to it (RFC 2131 section 4.1).
 			rule("DHCP answers come before there is any route",
-				number(MetaNFProto, NFProtoIPv4), number(UDPDport, 68), accept),
+				number(MetaNFProto, NFProtoIPv4), number(UDPSport, 67), number(UDPDport, 68), accept),
+			// A neighbour asks from any address it has, also from one to which the route leads by another interface.
+			rule("neighbours need no route", neighbourDiscovery(), fromTheLink(), accept),
+			// Path MTU: a host without a default route has none to most routers on the way. An error says which packet it
+			// is about, and is judged by that.
+			rule("nor do routers on the way", icmpErrors(), accept),
+			rule("nor do routers on the way", icmpv6Errors(), accept),
 			// 0.0.0.0 asks for an address (DHCP, IGMP queriers); :: is duplicate address detection (RFC 4862 section
 			// 5.4.2); link-local sources have their route on every interface, not always in the table that is asked.
 			noted(route, counted(counterSpoof, Drop, notAddr(IPSaddr, "0.0.0.0/32"), FIBMissing{})),
@@ -47,6 +53,26 @@ func antispoof() Chain {
 				notAddr(IP6Saddr, "::/128"), notAddr(IP6Saddr, "fe80::/10"), FIBMissing{})),
 		},
 	}
+}
+
+// neighbourDiscovery is that of RFC 4861, its inverse (RFC 3122: 141, 142) and certification paths (RFC 3971: 148, 149).
+func neighbourDiscovery() Match {
+	return Match{Field: ICMPv6Type, Values: []Value{
+		Number(133), Number(134), Number(135), Number(136), Number(141), Number(142), Number(148), Number(149),
+	}}
+}
+
+// fromTheLink is the hop limit that proves that no router passed the packet on (RFC 4861 section 11.2).
+func fromTheLink() Match { return number(IP6HopLimit, 255) }
+
+// icmpErrors are unreachable (with it path MTU, RFC 1191), time exceeded and parameter problem (RFC 792).
+func icmpErrors() Match {
+	return Match{Field: ICMPType, Values: []Value{Number(3), Number(11), Number(12)}}
+}
+
+// icmpv6Errors are all there are (RFC 4443 section 3).
+func icmpv6Errors() Match {
+	return Match{Field: ICMPv6Type, Values: []Value{Number(1), Number(2), Number(3), Number(4)}}
 }
 
 // inbound judges what is for this host itself.
@@ -92,26 +118,21 @@ func icmpIn(ping bool) Chain {
 	accept := Verdict{Kind: Accept}
 	v4 := func(types ...Value) Match { return Match{Field: ICMPType, Values: types} }
 	v6 := func(types ...Value) Match { return Match{Field: ICMPv6Type, Values: types} }
-	errors4 := v4(Number(3), Number(11), Number(12))
-	errors6 := v6(Number(1), Number(2), Number(3), Number(4))
 	related := number(CTState, StateRelated)
 	// A flood of errors or echo requests must not cost more than this; it is far above what a host sees.
 	limit := Limit{Rate: 100, Per: Second, Burst: 100}
 	const multicast, failures = "multicast listeners", "errors and path MTU: known connections first, others up to a rate"
 	c := Chain{Name: chainICMP, Note: "RFC 4890 section 4.4", Rules: []Rule{
-		// Hop limit 255 proves that no router passed it on (RFC 4861 section 11.2). 148 and 149 are RFC 3971.
-		rule("neighbour discovery",
-			v6(Number(133), Number(134), Number(135), Number(136), Number(141), Number(142), Number(148), Number(149)),
-			number(IP6HopLimit, 255), accept),
+		rule("neighbour discovery", neighbourDiscovery(), fromTheLink(), accept),
 		// Queries and reports come from link-local addresses (RFC 3810 section 5), 151 to 153 are RFC 4286.
 		rule(multicast, addr(IP6Saddr, "fe80::/10"), v6(Number(130), Number(131), Number(132), Number(143), Number(151),
 			Number(152), Number(153)), accept),
 		// A report from :: is of a host that has no address yet (RFC 3590 section 4).
 		rule(multicast, addr(IP6Saddr, "::/128"), v6(Number(131), Number(132), Number(143)), accept),
-		rule(failures, errors4, related, accept),
-		rule(failures, errors6, related, accept),
-		rule(failures, errors4, limit, accept),
-		rule(failures, errors6, limit, accept),
+		rule(failures, icmpErrors(), related, accept),
+		rule(failures, icmpv6Errors(), related, accept),
+		rule(failures, icmpErrors(), limit, accept),
+		rule(failures, icmpv6Errors(), limit, accept),
 	}}
 	if ping {
 		c.Rules = append(c.Rules,

@@ -58,11 +58,8 @@ type Log struct {
 // Level is a syslog severity of the kernel log.
 type Level uint32
 
-// The levels in use.
-const (
-	LevelWarn Level = 4 // what nft takes when none is given
-	LevelInfo Level = 6
-)
+// LevelInfo is the severity of what needs nobody's attention.
+const LevelInfo Level = 6
 
 // Add puts the packet's field into a dynamic set, with the set's timeout. With a limit, the rule goes on only as long as
 // the element keeps to it.

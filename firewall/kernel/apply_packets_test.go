@@ -193,6 +193,74 @@ func cutOff(t *testing.T, c *Conn, peer *neighbour, ssh net.Listener) {
 	}
 }
 
+// TestNeighbourWithoutRoute holds that a neighbour finds the host also when it asks from an address to which the host's
+// route leads by another interface.
+func TestNeighbourWithoutRoute(t *testing.T) {
+	newNamespace(t)
+	peer := newNeighbour(t)
+	if err := open4Test(t).Apply(t.Context(), compile(t, adminsOnly(adminV6+"/128"))); err != nil {
+		t.Fatal(err)
+	}
+	const elsewhere = "2001:db8:99::9"
+	var entry string
+	peer.run(func() {
+		ip(t, "addr add "+elsewhere+"/128 dev p0 nodad")
+		conn, err := dial(elsewhere, hostV6, 22) // dropped: no route leads back
+		if err == nil {
+			_ = conn.Close()
+		}
+		if !timedOut(err) {
+			t.Errorf("from a source that cannot be: %v, want silence", err)
+		}
+		out, err := exec.CommandContext(t.Context(), "ip", "neigh", "show", "to", hostV6, "dev", "p0").Output()
+		if err != nil {
+			t.Error(err)
+		}
+		entry = string(out)
+	})
+	if !strings.Contains(entry, "lladdr") {
+		t.Errorf("the neighbour did not find the host: %q", entry)
+	}
+}
+
+// TestRouterWithoutRoute holds that an ICMP error is judged, whatever router on the way it is from, and that nothing else
+// from there is.
+func TestRouterWithoutRoute(t *testing.T) {
+	newNamespace(t)
+	peer := newNeighbour(t)
+	if err := open4Test(t).Apply(t.Context(), compile(t, adminsOnly(adminV4+"/32"))); err != nil {
+		t.Fatal(err)
+	}
+	const router = "198.51.100.9"
+	// Checksums over 8 bytes of header and none of content: the kernel's business, not the ruleset's.
+	needFragmentation, echo := []byte{3, 4, 0xfc, 0xfb, 0, 0, 0, 0}, []byte{8, 0, 0xf7, 0xff, 0, 0, 0, 0}
+	for _, test := range []struct {
+		message []byte
+		spoofed string
+	}{{needFragmentation, "packets 0 "}, {echo, "packets 1 "}} {
+		peer.run(func() {
+			ip(t, "addr replace "+router+"/32 dev p0")
+			conn, err := net.ListenIP("ip4:icmp", &net.IPAddr{IP: net.ParseIP(router)})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			if _, err := conn.WriteTo(test.message, &net.IPAddr{IP: net.ParseIP(hostV4)}); err != nil {
+				t.Error(err)
+			}
+			// What follows on the same way has been judged after it.
+			if conn, err := dial(adminV4, hostV4, 22); err == nil {
+				_ = conn.Close()
+			}
+		})
+		got := runNft(t, "", "list", "counter", "inet", "sallyport", "c_spoof")
+		if !strings.Contains(got, test.spoofed) {
+			t.Errorf("after a message of type %d: %s, want %s", test.message[0], got, test.spoofed)
+		}
+	}
+}
+
 // acceptFrom takes the connection that has this address at the other end; earlier ones are still in the queue.
 func acceptFrom(t *testing.T, l net.Listener, remote string) net.Conn {
 	t.Helper()
