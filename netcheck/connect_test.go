@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/tlsprobe/tlsprobetest"
 )
 
 const insideVariable = "SALLYPORT_TEST_INSIDE"
@@ -122,7 +123,7 @@ func TestInsideConnectFaults(t *testing.T) {
 func TestInsideHelloDropped(t *testing.T) {
 	inside(t)
 	r := newRegistry(t)
-	port := startSmallTLS(t, "127.0.0.1:0", pairOf(r.leaf(t), r.intermediate))
+	port := startSmallTLS(t, "127.0.0.1:0", tlsprobetest.Chain(r.leaf(t), r.intermediate))
 	command(t, "nft", fmt.Sprintf(`table inet small { chain in { type filter hook input priority 0;
 		tcp dport %d meta length > 1000 drop; }; }`, port))
 	result := expectResult(t, localTarget(port, r.roots), check.Fail, check.TLSHelloDropped, "answer to a small", "tls")
@@ -144,7 +145,7 @@ func startSmallTLS(t *testing.T, address string, pair tls.Certificate) uint16 {
 func TestInsideAddresses(t *testing.T) {
 	inside(t)
 	r := newRegistry(t)
-	port := startSmallTLS(t, "127.0.0.1:0", pairOf(r.leaf(t), r.intermediate))
+	port := startSmallTLS(t, "127.0.0.1:0", tlsprobetest.Chain(r.leaf(t), r.intermediate))
 	command(t, "ip", "route", "add", "10.1.0.0/16", "dev", "lo")
 	command(t, "nft", "table inet swallow { chain out { type filter hook output priority 0; ip daddr 10.1.0.0/16 drop; }; }")
 	target := localTarget(port, r.roots)

@@ -3,15 +3,8 @@ package netcheck
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
@@ -20,65 +13,29 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"sallyport/check"
 	"sallyport/tlsprobe"
+	"sallyport/tlsprobe/tlsprobetest"
 )
 
 // directoryPKI is an authority and a certificate of it for the loopback addresses.
 type directoryPKI struct {
-	authority, leaf, key []byte // PEM
-	roots                *tlsprobe.Roots
-	pair                 tls.Certificate
+	caFile, certFile, keyFile string // PEM
+	roots                     *tlsprobe.Roots
+	pair                      tls.Certificate
 }
 
 func newDirectoryPKI(t *testing.T) directoryPKI {
 	t.Helper()
-	template := func(serial int64, name string) *x509.Certificate {
-		return &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name},
-			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour)}
+	authority := sign(t, newKey(t), nil, asAuthority("directory test authority"))
+	leaf := sign(t, newKey(t), authority)
+	caFile, _ := files(t, authority)
+	certFile, keyFile := files(t, leaf)
+	return directoryPKI{
+		caFile: caFile, certFile: certFile, keyFile: keyFile,
+		roots: tlsprobe.NewRoots(authority.Cert), pair: tlsprobetest.Chain(leaf),
 	}
-	caKey, key := newKey(t), newKey(t)
-	ca := template(1, "directory test authority")
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf := template(2, "directory")
-	leaf.DNSNames = []string{"localhost"}
-	leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	p := directoryPKI{authority: block("CERTIFICATE", caDER), leaf: block("CERTIFICATE", leafDER),
-		key: block("PRIVATE KEY", keyDER)}
-	parsed, err := x509.ParseCertificate(caDER)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.roots = tlsprobe.NewRoots(parsed)
-	if p.pair, err = tls.X509KeyPair(p.leaf, p.key); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
 }
 
 // slapd is a directory server with LDAPS that lives as long as the test.
@@ -113,16 +70,14 @@ func startSlapd(t *testing.T, hosts []string, global string) *slapd {
 	program, adder := needProgram(t, "slapd"), needProgram(t, "slapadd")
 	dir := t.TempDir()
 	s := &slapd{directoryPKI: newDirectoryPKI(t), port: uint16(freePort(t)), log: new(lockedBuffer)}
-	writeFile(t, dir+"/ca.pem", string(s.authority))
-	writeFile(t, dir+"/leaf.pem", string(s.leaf))
-	writeFile(t, dir+"/key.pem", string(s.key))
 	for _, db := range []string{"test", "strong", "codes"} {
 		if err := os.Mkdir(filepath.Join(dir, db), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	conf := filepath.Join(dir, "slapd.conf")
-	replace := strings.NewReplacer("GLOBAL", global, "DIR", dir)
+	replace := strings.NewReplacer("GLOBAL", global, "DIR", dir,
+		"AUTHORITY", s.caFile, "CERTIFICATE", s.certFile, "SECRET", s.keyFile)
 	writeFile(t, conf, replace.Replace(readFile(t, "testdata/ldap/slapd.conf")))
 	for suffix, ldif := range slapdData() {
 		writeFile(t, dir+"/init.ldif", ldif)

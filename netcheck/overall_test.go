@@ -10,6 +10,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/tlsprobe"
+	"sallyport/tlsprobe/tlsprobetest"
 )
 
 // seen writes endpoints as status:cause, at 192.0.2.1:443 and on.
@@ -72,7 +73,7 @@ func TestEvidence(t *testing.T) {
 	attempts := make([]attempt, 0, 3)
 	for i, p := range []*paper{one, two, one} {
 		a := attempt{address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 443)}
-		a.facts = tlsprobe.Facts{Version: 0x0304, Suite: 0x1301, Certificates: certs(p)}
+		a.facts = tlsprobe.Facts{Version: 0x0304, Suite: 0x1301, Certificates: tlsprobetest.Certs(p)}
 		attempts = append(attempts, a)
 	}
 	e := newTLSEvidence(append(attempts, attempt{}))

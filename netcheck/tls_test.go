@@ -12,6 +12,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/tlsprobe"
+	"sallyport/tlsprobe/tlsprobetest"
 )
 
 func localTarget(port uint16, roots *tlsprobe.Roots) TLSTarget {
@@ -207,7 +208,7 @@ func TestTLSGivenUpBefore(t *testing.T) {
 func TestTLSNames(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
-	config := &tls.Config{Certificates: []tls.Certificate{pairOf(r.leaf(t), r.intermediate)}}
+	config := &tls.Config{Certificates: []tls.Certificate{tlsprobetest.Chain(r.leaf(t), r.intermediate)}}
 	port := startTCP(t, func(conn *net.TCPConn) { _ = tls.Server(conn, config).Handshake(); untilClosed(conn) })
 	target := TLSTarget{Host: "127.0.0.1", Port: port, Roots: r.roots}
 	expectResult(t, target, check.OK, "", "TLS 1.3", "tls")

@@ -16,9 +16,9 @@ import (
 func FuzzVerify(f *testing.F) {
 	h := newHouse(f)
 	leaf := issue(f, h.intermediate)
-	f.Add(append(append([]byte(nil), leaf.cert.Raw...), h.intermediate.cert.Raw...), "host.test")
-	f.Add(issue(f, nil).cert.Raw, "192.0.2.1")
-	f.Add(h.root.cert.Raw, "\x00")
+	f.Add(append(append([]byte(nil), leaf.Cert.Raw...), h.intermediate.Cert.Raw...), "host.test")
+	f.Add(issue(f, nil).Cert.Raw, "192.0.2.1")
+	f.Add(h.root.Cert.Raw, "\x00")
 	f.Fuzz(func(t *testing.T, der []byte, name string) {
 		certs, err := x509.ParseCertificates(der)
 		if err != nil {

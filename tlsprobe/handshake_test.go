@@ -87,7 +87,7 @@ func TestHandshakeFacts(t *testing.T) {
 		if facts.Version != version || facts.Suite == 0 || facts.Group == 0 || facts.ALPN != "h2" ||
 			string(facts.OCSP) != "a staple" || facts.ClientCertificateRequested || facts.Duration <= 0 ||
 			facts.Received == 0 || !facts.Verdict.Trusted() || len(facts.Certificates) != 2 ||
-			!facts.Certificates[0].Equal(leaf.cert) {
+			!facts.Certificates[0].Equal(leaf.Cert) {
 			t.Errorf("%s: facts %+v", tls.VersionName(version), facts)
 		}
 		if _, err := client.Write([]byte("hello")); err != nil {
@@ -111,7 +111,7 @@ func TestHandshakeNeverHandsOnAnUnverifiedConnection(t *testing.T) {
 	}{
 		"expired":       {expired, h.roots, "host.test", Expired},
 		"another name":  {good, h.roots, "other.test", NameMismatch},
-		"unknown":       {good, NewRoots(h.stranger.cert), "host.test", UnknownAuthority},
+		"unknown":       {good, NewRoots(h.stranger.Cert), "host.test", UnknownAuthority},
 		"nobody at all": {good, nil, "host.test", UnknownAuthority},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -380,7 +380,7 @@ func TestBounds(t *testing.T) {
 		many[i] = one
 	}
 	address := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{chain(many...)}})
-	facts, _, err = shake(t, address, Options{ServerName: "host.test", Roots: NewRoots(one.cert), Time: now()})
+	facts, _, err = shake(t, address, Options{ServerName: "host.test", Roots: NewRoots(one.Cert), Time: now()})
 	expectFailure(t, err, FailedMalformed)
 	if len(facts.Certificates) != MaxCertificates {
 		t.Errorf("kept %d certificates", len(facts.Certificates))
@@ -422,7 +422,7 @@ func TestOffers(t *testing.T) {
 			},
 		})
 	}
-	o := Options{ServerName: "host.test", Roots: NewRoots(leaf.cert), Time: now()}
+	o := Options{ServerName: "host.test", Roots: NewRoots(leaf.Cert), Time: now()}
 	for offer, want := range map[Offer]struct {
 		version uint16
 		group   tls.CurveID
@@ -447,7 +447,7 @@ func TestNoResumption(t *testing.T) {
 		config := &tls.Config{Certificates: []tls.Certificate{chain(leaf)}, MaxVersion: version}
 		address := serveTLS(t, config)
 		for range 2 {
-			o := Options{ServerName: "host.test", Roots: NewRoots(leaf.cert), Time: now()}
+			o := Options{ServerName: "host.test", Roots: NewRoots(leaf.Cert), Time: now()}
 			_, client, err := shake(t, address, o)
 			if err != nil {
 				t.Fatal(err)
@@ -471,7 +471,7 @@ func TestSNI(t *testing.T) {
 		return &c, nil
 	}}
 	for given, want := range map[string]string{"host.test": "host.test", "127.0.0.1": ""} {
-		o := Options{ServerName: given, Roots: NewRoots(leaf.cert), Time: now()}
+		o := Options{ServerName: given, Roots: NewRoots(leaf.Cert), Time: now()}
 		if _, _, err := shake(t, serveTLS(t, config), o); err != nil || name != want {
 			t.Errorf("%s: SNI %q, error %v", given, name, err)
 		}

@@ -13,7 +13,7 @@ func pemOf(certs ...*issued) []byte {
 	var data bytes.Buffer
 	for _, one := range certs {
 		data.WriteString("# a comment\n")
-		data.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.cert.Raw}))
+		data.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Cert.Raw}))
 	}
 	return data.Bytes()
 }
@@ -69,7 +69,7 @@ func TestLoadRootsRefuses(t *testing.T) {
 		"cacerts.jks":   {append([]byte{0xFE, 0xED, 0xFE, 0xED}, make([]byte, 99)...), "is a Java KeyStore (JKS), which"},
 		"cacerts.jceks": {append([]byte{0xCE, 0xCE, 0xCE, 0xCE}, make([]byte, 99)...), "is a Java JCEKS key store"},
 		"cacerts":       {pkcs12, "is a PKCS #12 store, which is not read here: export"},
-		"one.der":       {one.cert.Raw, "is a DER certificate: convert it to PEM"},
+		"one.der":       {one.Cert.Raw, "is a DER certificate: convert it to PEM"},
 		"empty":         {nil, "no CERTIFICATE block"},
 		"key.pem":       {key, "no CERTIFICATE block"},
 		"broken.pem":    {broken, "none of its certificates can be read"},

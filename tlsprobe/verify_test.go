@@ -25,7 +25,7 @@ func newHouse(t testing.TB) house {
 	root := issue(t, nil, authority("House Root"))
 	return house{
 		root: root, intermediate: issue(t, root, authority("House Intermediate")),
-		stranger: issue(t, nil, authority("Stranger Root")), roots: NewRoots(root.cert),
+		stranger: issue(t, nil, authority("Stranger Root")), roots: NewRoots(root.Cert),
 	}
 }
 
@@ -52,7 +52,7 @@ func TestVerify(t *testing.T) {
 		{"well with the root sent", []*issued{leaf, h.intermediate, h.root}, h.roots, "host.test", nil},
 		{"well in the wrong order", []*issued{leaf, h.root, h.intermediate}, h.roots, "host.test", nil},
 		{"well with an expired bystander", []*issued{leaf, h.intermediate, staleIntermediate}, h.roots, "host.test", nil},
-		{"well, trusted by itself", []*issued{self}, NewRoots(self.cert), "host.test", nil},
+		{"well, trusted by itself", []*issued{self}, NewRoots(self.Cert), "host.test", nil},
 		{"nothing", nil, h.roots, "host.test", []string{"no-certificate 0 -1"}},
 		{"no roots at all", []*issued{leaf, h.intermediate}, nil, "host.test", []string{"unknown-authority 0 1"}},
 		{"expired", []*issued{issue(t, h.intermediate, valid(-90*day24, -time.Hour)), h.intermediate}, h.roots,
@@ -79,7 +79,7 @@ func TestVerify(t *testing.T) {
 			[]string{"incomplete-chain 0 0"}},
 		{"expired intermediate", []*issued{issue(t, staleIntermediate), staleIntermediate}, h.roots, "host.test",
 			[]string{"chain-expired 0 1"}},
-		{"expired root", []*issued{issue(t, staleRoot)}, NewRoots(staleRoot.cert), "host.test",
+		{"expired root", []*issued{issue(t, staleRoot)}, NewRoots(staleRoot.Cert), "host.test",
 			[]string{"chain-expired 0 -1"}},
 		{"for clients only", []*issued{issue(t, h.root, clientsOnly)}, h.roots, "host.test", []string{"usage 0 0"}},
 		{"signed by a server", []*issued{issue(t, nobody), nobody}, h.roots, "host.test", []string{"usage 0 1"}},
@@ -136,7 +136,7 @@ func TestVerifyExpiring(t *testing.T) {
 			t.Parallel()
 			leaf := issue(t, test.by, valid(-day24, test.left))
 			v := Verify(certsOf(leaf, test.by), VerifyOptions{
-				Name: "host.test", Roots: NewRoots(root.cert), Time: now(), Warn: 21 * day24, Fail: 7 * day24,
+				Name: "host.test", Roots: NewRoots(root.Cert), Time: now(), Warn: 21 * day24, Fail: 7 * day24,
 			})
 			expectFindings(t, v, test.want)
 		})
@@ -149,14 +149,14 @@ func TestVerifyTakesTheBetterWay(t *testing.T) {
 	old := issue(t, nil, authority("Old Root"), valid(-900*day24, 3*day24))
 	fresh := issue(t, nil, authority("New Root"))
 	bridge := issue(t, old, authority("Bridge"))
-	again := issueFor(t, bridge.key, fresh, authority("Bridge"))
+	again := issueFor(t, bridge.Key, fresh, authority("Bridge"))
 	leaf := issue(t, bridge)
 	both := VerifyOptions{
-		Name: "host.test", Roots: NewRoots(old.cert, fresh.cert), Time: now(), Warn: 21 * day24, Fail: 7 * day24,
+		Name: "host.test", Roots: NewRoots(old.Cert, fresh.Cert), Time: now(), Warn: 21 * day24, Fail: 7 * day24,
 	}
 	expectFindings(t, Verify(certsOf(leaf, bridge, again), both), nil)
 	expectFindings(t, Verify(certsOf(leaf, again, bridge), both), nil)
-	both.Roots = NewRoots(old.cert)
+	both.Roots = NewRoots(old.Cert)
 	expectFindings(t, Verify(certsOf(leaf, bridge, again), both), []string{"expiring 1 -1"})
 }
 
@@ -171,14 +171,14 @@ func TestVerifyStrength(t *testing.T) {
 	rsaRoot := issueFor(t, rsaKey(t, 2048), nil, authority("RSA Root"))
 	expectFindings(t, Verify(certsOf(issueFor(t, weakRSA, h.root)), house1(h.roots)), []string{"weak-key 0 0"})
 	expectFindings(t, Verify(certsOf(issueFor(t, p224, h.root)), house1(h.roots)), []string{"weak-key 0 0"})
-	expectFindings(t, Verify(certsOf(issueFor(t, rsaKey(t, 2048), rsaRoot)), house1(NewRoots(rsaRoot.cert))), nil)
+	expectFindings(t, Verify(certsOf(issueFor(t, rsaKey(t, 2048), rsaRoot)), house1(NewRoots(rsaRoot.Cert))), nil)
 	sha1 := issue(t, rsaRoot, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA256WithRSA })
-	weak := *sha1.cert
+	weak := *sha1.Cert
 	weak.SignatureAlgorithm = x509.MD5WithRSA // crypto/x509 makes no such certificate any more
-	expectFindings(t, Verify([]*x509.Certificate{&weak}, house1(NewRoots(rsaRoot.cert))), []string{"weak-signature 0 0"})
-	dsaCert := *sha1.cert
+	expectFindings(t, Verify([]*x509.Certificate{&weak}, house1(NewRoots(rsaRoot.Cert))), []string{"weak-signature 0 0"})
+	dsaCert := *sha1.Cert
 	dsaCert.PublicKey, dsaCert.PublicKeyAlgorithm = nil, x509.DSA
-	expectFindings(t, Verify([]*x509.Certificate{&dsaCert}, house1(NewRoots(rsaRoot.cert))), []string{"weak-key 0 0"})
+	expectFindings(t, Verify([]*x509.Certificate{&dsaCert}, house1(NewRoots(rsaRoot.Cert))), []string{"weak-key 0 0"})
 }
 
 func house1(roots *Roots) VerifyOptions {
@@ -200,7 +200,7 @@ func TestVerifyNeverTrustsWhatX509Refuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := Verify(certsOf(certs...), house1(NewRoots(root.cert)))
+			v := Verify(certsOf(certs...), house1(NewRoots(root.Cert)))
 			expectFindings(t, v, []string{"usage 0 0"})
 		})
 	}
@@ -218,7 +218,7 @@ func TestVerifyNames(t *testing.T) {
 		"192.0.2.7": true, "::ffff:192.0.2.7": true, "192.0.2.8": false, "2001:db8::7": true, "2001:DB8:0::7": true,
 		"2001:db8::7%eth0": true, "2001:db8::8": false,
 	} {
-		v := Verify(certsOf(leaf), VerifyOptions{Name: name, Roots: NewRoots(root.cert), Time: now()})
+		v := Verify(certsOf(leaf), VerifyOptions{Name: name, Roots: NewRoots(root.Cert), Time: now()})
 		if v.Trusted() != ok {
 			t.Errorf("%s: trusted %t, want %t", name, v.Trusted(), ok)
 		}
@@ -251,8 +251,8 @@ func TestRelatedOrganisation(t *testing.T) {
 	}}
 	root := issue(t, nil, authority("Top"), func(c *x509.Certificate) { c.Subject.Organization = []string{"House Ltd"} })
 	corp := issue(t, nil, authority("x"), func(c *x509.Certificate) { c.Subject = domain })
-	roots := NewRoots(root.cert, corp.cert)
-	if !roots.related(pkix.Name{Organization: []string{"House Ltd"}}) || !roots.related(corp.cert.Subject) {
+	roots := NewRoots(root.Cert, corp.Cert)
+	if !roots.related(pkix.Name{Organization: []string{"House Ltd"}}) || !roots.related(corp.Cert.Subject) {
 		t.Error("the organisation of a trusted authority is not known")
 	}
 	if roots.related(pkix.Name{CommonName: "x"}) || roots.related(pkix.Name{Organization: []string{"House"}}) {
