@@ -94,7 +94,9 @@ func TestResultJSON(t *testing.T) {
 		Status: check.Fail, Cause: check.CertExpired, Detail: "expired 3 days ago", Remedy: "renew it",
 		Endpoints: []check.Endpoint{{
 			Address: "203.0.113.7:443", Status: check.Fail, Cause: check.CertExpired,
-			Phases: []check.Phase{{Name: "connect", Duration: 8 * time.Millisecond}, {Name: "tls", Duration: 21500 * time.Microsecond}},
+			Phases: []check.Phase{
+				{Name: "connect", Duration: 8 * time.Millisecond}, {Name: "tls", Duration: 21500 * time.Microsecond},
+			},
 		}},
 		Evidence: map[string]int{"certificates": 2},
 	}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), 41800*time.Microsecond)
