@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,12 +32,13 @@ func inModule(name string, args ...string) ([]byte, error) {
 	return cmd.Output()
 }
 
-// available skips a benchmark where a program is missing.
+// available skips a benchmark where a program is missing. It says so itself: go test does only with -v.
 func available(b *testing.B, programs ...string) {
 	b.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
-			b.Skipf("%s is not installed", program)
+			fmt.Fprintf(os.Stderr, "%s: skipped, %s is not installed\n", b.Name(), program)
+			b.SkipNow()
 		}
 	}
 }
