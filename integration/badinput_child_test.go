@@ -213,3 +213,37 @@ func TestSecondDaemon(t *testing.T) {
 		t.Errorf("the first one complains: %s", out)
 	}
 }
+
+// TestPortOfMetricsIsTaken holds that what keeps the prober from its work does not keep the host open, and that the
+// prober begins when it can.
+func TestPortOfMetricsIsTaken(t *testing.T) {
+	w := newBox(t, lab.Settings{})
+	w.must(0, "apply", "--now")
+	complete := w.rules()
+	w.nft("flush ruleset")
+	other, err := w.Host.Listen(t.Context(), 9636)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	j := w.start(nil, "run", "--config", w.File)
+	err = lab.Until(within(t, prompt), "the guard", func() error {
+		if said := w.said(j); !strings.Contains(said, "sallyport: report.metrics.listen: ") {
+			return fmt.Errorf("nothing is said of the port: %s", said)
+		}
+		if rules := w.rules(); rules != complete {
+			return fmt.Errorf("the ruleset is %q", rules)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	refuses(t, w.must(codeUnknown, "status"), "not running")
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.untilStatus(j, guarded); err != nil {
+		t.Error(err)
+	}
+}

@@ -36,17 +36,18 @@ func supervise(ctx context.Context, opts *options, log *slog.Logger) error {
 	}
 	sayNotices(conf, log)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, role := range list {
-		group.Go(func() error { return keep(ctx, opts, role, log.With("child", role)) })
+	for i, role := range list {
+		vital := i == 0 // the guard, where there is one: no trouble of a report may keep the host open
+		group.Go(func() error { return keep(ctx, opts, role, vital, log.With("child", role)) })
 	}
 	r := &reloader{opts: opts, running: conf, log: log}
 	group.Go(func() error { return onHangup(ctx, func() { r.reload(ctx) }) })
 	return group.Wait()
 }
 
-// keep runs the process of a role again and again until the context ends. That it exits with "could not tell" the first
-// time means that it cannot begin: its own words say why, and starting it again would not help.
-func keep(ctx context.Context, opts *options, role string, log *slog.Logger) error {
+// keep runs the process of a role again and again until the context ends. That a vital one exits with "could not tell" the
+// first time means that the daemon cannot begin: its own words say why, and starting it again would not help.
+func keep(ctx context.Context, opts *options, role string, vital bool, log *slog.Logger) error {
 	retry := monitor.NewRetry(restartFirst, restartLongest)
 	for first := true; ; first = false {
 		began := time.Now()
@@ -55,7 +56,7 @@ func keep(ctx context.Context, opts *options, role string, log *slog.Logger) err
 			return nil
 		}
 		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == codeUnknown && first {
+		if errors.As(err, &exit) && exit.ExitCode() == codeUnknown && first && vital {
 			return verdictError(codeUnknown)
 		}
 		if time.Since(began) > settled {
