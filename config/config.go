@@ -177,7 +177,7 @@ const (
 
 // Trust is which authorities are trusted.
 type Trust struct {
-	Roots []string // system, or paths of PEM files or folders, JKS or PKCS #12 files
+	Roots []string // system, or paths of PEM files or folders
 	Java  string   // auto, off or a java_home
 }
 

@@ -213,7 +213,7 @@ func roots() form[string] {
 			return v, true
 		}
 		if v, ok := textOf(n); ok && nearest(v, []string{"system"}) != "" {
-			r.wrong(n, "write system, or the path of a PEM, JKS or PKCS #12 file or of a folder",
+			r.wrong(n, "write system, or the path of a PEM file or of a folder of them",
 				"%s is not a place of roots", quote(v))
 			return "", false
 		}

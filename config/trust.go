@@ -9,7 +9,7 @@ import (
 
 func trustForm() form[Trust] {
 	return object([]key[Trust]{
-		field("roots", "Where trusted authorities are: system, a PEM file or folder, a JKS or PKCS #12 file.",
+		field("roots", "Where trusted authorities are: system, a PEM file, or a folder of PEM files.",
 			list(roots(), 1),
 			func(t *Trust) *[]string { return &t.Roots }).byDefault("[system]"),
 		field("java", "Also judge by the trust store of the Java that the service uses: auto, off, or a Java home.",
