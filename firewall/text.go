@@ -1,9 +1,7 @@
 package firewall
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -15,27 +13,16 @@ const textWidth = 100
 // String is the ruleset as nft text, which nft -c -f accepts. Loaded by nft -f where no table inet sallyport is, it gives
 // what package kernel writes; where one is, take Script.
 func (r Ruleset) String() string {
-	var b strings.Builder
-	_, _ = r.WriteTo(&b) // a Builder does not fail
-	return b.String()
-}
-
-// WriteTo writes the text of String, and returns how many bytes went out.
-func (r Ruleset) WriteTo(w io.Writer) (int64, error) {
-	t := textWriter{out: bufio.NewWriter(w)}
+	var t textWriter
 	t.ruleset(r)
-	if t.err == nil {
-		t.err = t.out.Flush()
-	}
-	return t.written, t.err
+	return t.String()
 }
 
 // Script is an nft script that replaces the content of a table inet sallyport that may be there: rules and elements that
 // are not of this ruleset go, in one transaction, and no base chain is recreated. Sets, chains and counters that others
 // have added stay, emptied: only package kernel, which looks first, removes them.
 func (r Ruleset) Script() string {
-	var b strings.Builder
-	t := textWriter{out: bufio.NewWriter(&b)}
+	var t textWriter
 	t.line("table inet %s {", Table)
 	for _, s := range r.Sets {
 		t.line("\tset %s { %s; }", s.Name, strings.Join(setSpec(s), "; "))
@@ -48,24 +35,14 @@ func (r Ruleset) Script() string {
 		}
 	}
 	t.ruleset(r)
-	_ = t.out.Flush() // a Builder does not fail
-	return b.String()
+	return t.String()
 }
 
-// textWriter keeps the first error, so that the printing reads as a list of lines.
-type textWriter struct {
-	out     *bufio.Writer
-	written int64
-	err     error
-}
+// textWriter collects lines.
+type textWriter struct{ strings.Builder }
 
 func (t *textWriter) line(format string, args ...any) {
-	if t.err != nil {
-		return
-	}
-	n, err := fmt.Fprintf(t.out, format+"\n", args...)
-	t.written += int64(n)
-	t.err = err
+	_, _ = fmt.Fprintf(t, format+"\n", args...) // a Builder does not fail
 }
 
 func (t *textWriter) ruleset(r Ruleset) {

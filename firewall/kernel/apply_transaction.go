@@ -2,11 +2,9 @@ package kernel
 
 import (
 	"bytes"
-	"io"
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -79,77 +77,6 @@ func (t *transaction) setDormant(dormant bool) {
 		flags &^= nftables.TableFlagDormant
 	}
 	t.nft.AddTable(&nftables.Table{Family: t.table.Family, Name: t.table.Name, Flags: flags})
-}
-
-// removeSets deletes sets and maps that the ruleset has not, or has of another kind, and empties the others. Anonymous
-// ones went with their rules. Dynamic sets are not emptied: what packets put there is still true; and a set that holds what
-// it should is left alone, so that putting a rule back does not cost the writing of 10,000 addresses.
-func (t *transaction) removeSets(code encoded) {
-	kept := make(map[string]bool)
-	for _, live := range t.live.sets {
-		if live.anonymous() {
-			continue
-		}
-		set := &nftables.Set{Table: t.table, Name: live.name}
-		i := slices.IndexFunc(code.sets, func(s encodedSet) bool { return s.set.Name == live.name })
-		switch {
-		case i < 0 || t.rebuild || !sameSet(live, code.sets[i].set):
-			t.nft.DelSet(set)
-		case live.is(unix.NFT_SET_EVAL), sameElements(live, code.sets[i]):
-			kept[live.name], t.full[live.name] = true, true
-		default:
-			t.nft.FlushSet(set)
-			kept[live.name] = true
-		}
-	}
-	for _, s := range code.sets {
-		if kept[s.set.Name] {
-			t.sets[s.set.Name] = &nftables.Set{
-				Table: t.table, Name: s.set.Name, HasTimeout: s.set.HasTimeout, KeyType: s.set.KeyType,
-				Interval: s.set.Interval, Concatenation: s.set.Concatenation,
-			}
-		}
-	}
-}
-
-// sameSet says whether a live set can take the elements and the use of a wanted one.
-func sameSet(live rawSet, want *nftables.Set) bool {
-	var flags uint64
-	for _, f := range []struct {
-		set  bool
-		flag uint64
-	}{
-		{want.Interval, unix.NFT_SET_INTERVAL}, {want.HasTimeout, unix.NFT_SET_TIMEOUT},
-		{want.Dynamic, unix.NFT_SET_EVAL}, {want.Concatenation, nftSetConcat},
-	} {
-		if f.set {
-			flags |= f.flag
-		}
-	}
-	desc, err := live.attrs.nested(unix.NFTA_SET_DESC)
-	return err == nil && live.flags == flags && len(live.expressions) == 0 &&
-		live.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE) == uint64(want.KeyType.GetNFTMagic()) &&
-		live.attrs.numberOr0(unix.NFTA_SET_KEY_LEN) == uint64(want.KeyType.Bytes) &&
-		live.attrs.numberOr0(unix.NFTA_SET_TIMEOUT) == uint64(want.Timeout.Milliseconds()) &&
-		live.attrs.numberOr0(unix.NFTA_SET_GC_INTERVAL) == 0 &&
-		live.attrs.numberOr0(unix.NFTA_SET_POLICY) == unix.NFT_SET_POL_PERFORMANCE &&
-		desc.numberOr0(unix.NFTA_SET_DESC_SIZE) == uint64(want.Size)
-}
-
-// sameElements compares the elements of a set, which is of the wanted kind, by their normal form.
-func sameElements(live rawSet, want encodedSet) bool {
-	if live.is(unix.NFT_SET_TIMEOUT) {
-		return false
-	}
-	wanted := rawSet{flags: live.flags, elements: make([]rawElement, len(want.elements))}
-	for i, e := range want.elements {
-		wanted.elements[i] = rawElement{key: e.Key, keyEnd: e.KeyEnd}
-		if e.IntervalEnd {
-			wanted.elements[i].flags = unix.NFT_SET_ELEM_INTERVAL_END
-		}
-	}
-	expressions := (&printer{w: io.Discard}).expressions
-	return slices.Equal(normalElements(live, expressions), normalElements(wanted, expressions))
 }
 
 // removeChains deletes chains that the ruleset has not, and those whose place is another: a chain cannot be moved.
@@ -235,30 +162,6 @@ func (t *transaction) removeObjects(counters []string) (missing []string) {
 func (t *transaction) addCounters(names []string) {
 	for _, name := range names {
 		t.nft.AddObj(&nftables.NamedObj{Table: t.table, Name: name, Type: nftables.ObjTypeCounter, Obj: &expr.Counter{}})
-	}
-}
-
-// elementChunk is how many elements are queued at once: the library numbers them in the 16 bits of an attribute's type,
-// of which two are flags.
-const elementChunk = 8192
-
-// addSets queues the sets that are not there, and the elements of all. Their errors come back from the flush.
-func (t *transaction) addSets(code encoded) {
-	for _, s := range code.sets {
-		set := t.sets[s.set.Name]
-		if set == nil {
-			fresh := *s.set
-			set = &fresh
-			set.Table, set.KeyByteOrder = t.table, binaryutil.BigEndian
-			_ = t.nft.AddSet(set, nil)
-			t.sets[set.Name] = set
-		}
-		if t.full[set.Name] {
-			continue
-		}
-		for chunk := range slices.Chunk(s.elements, elementChunk) {
-			_ = t.nft.SetAddElements(set, chunk)
-		}
 	}
 }
 

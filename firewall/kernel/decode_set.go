@@ -48,10 +48,8 @@ func (t *rawTable) decodeSets(s snapshot) error {
 		if err != nil {
 			return fmt.Errorf("set: %w", err)
 		}
-		for _, message := range s.Elements[set.name] {
-			if set.elements, err = appendElements(set.elements, message); err != nil {
-				return fmt.Errorf("set %q: %w", set.name, err)
-			}
+		if set.elements, err = decodeElements(s.Elements[set.name]); err != nil {
+			return fmt.Errorf("set %q: %w", set.name, err)
 		}
 		t.sets = append(t.sets, set)
 	}
@@ -72,25 +70,30 @@ func decodeSet(message []byte) (rawSet, error) {
 	return set, nil
 }
 
-// appendElements reads one message of elements (struct nfgenmsg is off already).
-func appendElements(list []rawElement, message []byte) ([]rawElement, error) {
-	attrs, err := parseAttributes(message)
-	if err != nil {
-		return nil, fmt.Errorf("elements: %w", err)
-	}
-	items, err := attrs.nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
-	if err != nil {
-		return nil, fmt.Errorf("elements: %w", err)
-	}
-	list = slices.Grow(list, len(items))
-	for _, item := range items {
-		e, err := decodeElement(item.data)
-		if err != nil {
-			return nil, fmt.Errorf("element: %w", err)
+// decodeElements reads the messages that hold a set's elements (struct nfgenmsg is off already).
+func decodeElements(messages [][]byte) ([]rawElement, error) {
+	lists, n := make([]attributes, len(messages)), 0
+	for i, message := range messages {
+		attrs, err := parseAttributes(message)
+		if err == nil {
+			lists[i], err = attrs.nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
 		}
-		list = append(list, e)
+		if err != nil {
+			return nil, fmt.Errorf("elements: %w", err)
+		}
+		n += len(lists[i])
 	}
-	return list, nil
+	elements := make([]rawElement, 0, n) // growing step by step would cost most of the time of a large set
+	for _, items := range lists {
+		for _, item := range items {
+			e, err := decodeElement(item.data)
+			if err != nil {
+				return nil, fmt.Errorf("element: %w", err)
+			}
+			elements = append(elements, e)
+		}
+	}
+	return elements, nil
 }
 
 func decodeElement(b []byte) (rawElement, error) {

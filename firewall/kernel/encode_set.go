@@ -49,7 +49,7 @@ func encodeSet(s firewall.Set) (encodedSet, error) {
 		}
 		set.KeyType, set.Concatenation = concat, s.Interval
 	}
-	out := encodedSet{set: set}
+	out := encodedSet{set: set, elements: make([]nftables.SetElement, 0, 2*len(s.Elements))}
 	for _, e := range s.Elements {
 		elements, err := encodeElement(s, e, types, host)
 		if err != nil {

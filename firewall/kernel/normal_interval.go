@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/hex"
 	"slices"
 
@@ -23,10 +22,8 @@ type interval struct {
 // out the same here.
 func intervals(elements []*rawElement, notes func(*rawElement) string) []interval {
 	bounds := slices.Clone(elements)
-	slices.SortStableFunc(bounds, func(a, b *rawElement) int {
-		return cmp.Or(bytes.Compare(a.key, b.key), -cmp.Compare(open(a), open(b)))
-	})
-	var list []interval
+	slices.SortFunc(bounds, compareBounds)
+	list := make([]interval, 0, len(bounds)/2+1)
 	for i, b := range bounds {
 		if b.closes() {
 			continue
@@ -51,13 +48,16 @@ func endOf(bounds []*rawElement, key []byte) []byte {
 	return nil
 }
 
-// open is 1 for a boundary that opens. An opening one comes first among equals, so that what closes one interval where
-// the next begins does not end that one.
-func open(e *rawElement) int {
-	if e.closes() {
-		return 0
+// compareBounds orders boundaries by their keys. An opening one comes first among equals, so that what closes one interval
+// where the next begins does not end that one.
+func compareBounds(a, b *rawElement) int {
+	if order := bytes.Compare(a.key, b.key); order != 0 || a.closes() == b.closes() {
+		return order
 	}
-	return 1
+	if a.closes() {
+		return 1
+	}
+	return -1
 }
 
 func (i interval) joins(next interval) bool {

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,7 +131,7 @@ func readElements(s rawSet, types []firewall.KeyType) ([]firewall.Element, []str
 		}
 		keep(i.first, before(i.end, len(i.first)), 0, func() string { return fmt.Sprintf("%x..<%x", i.first, i.end) })
 	}
-	slices.SortStableFunc(elements, compareElements)
+	slices.SortStableFunc(elements, firewall.Element.Compare)
 	return elements, foreign
 }
 
@@ -200,35 +199,4 @@ func anonymousValues(s rawSet, fields []firewall.Field) ([]firewall.Value, bool)
 func milliseconds(n uint64) time.Duration {
 	const most = uint64(1<<63-1) / uint64(time.Millisecond)
 	return time.Duration(min(n, most)) * time.Millisecond
-}
-
-// compareElements orders by the first value, then by the next.
-func compareElements(a, b firewall.Element) int {
-	return slices.CompareFunc(a.Key, b.Key, compareValues)
-}
-
-func compareValues(a, b firewall.Value) int {
-	switch a := a.(type) {
-	case firewall.Addrs:
-		if b, ok := b.(firewall.Addrs); ok {
-			return a.From.Compare(b.From)
-		}
-	case firewall.Name:
-		if b, ok := b.(firewall.Name); ok {
-			return strings.Compare(string(a), string(b))
-		}
-	}
-	return cmp.Compare(lowest(a), lowest(b))
-}
-
-// lowest is where a number or a range begins.
-func lowest(v firewall.Value) uint32 {
-	switch v := v.(type) {
-	case firewall.Number:
-		return uint32(v)
-	case firewall.Range:
-		return v.First
-	default:
-		return 0
-	}
 }

@@ -1,0 +1,107 @@
+package kernel
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"golang.org/x/sys/unix"
+)
+
+// removeSets deletes sets and maps that the ruleset has not, or has of another kind, and empties the others. Anonymous
+// ones went with their rules. Dynamic sets are not emptied: what packets put there is still true; and a set that holds what
+// it should is left alone, so that putting a rule back does not cost the writing of 10,000 addresses.
+func (t *transaction) removeSets(code encoded) {
+	kept := make(map[string]bool)
+	for _, live := range t.live.sets {
+		if live.anonymous() {
+			continue
+		}
+		set := &nftables.Set{Table: t.table, Name: live.name}
+		i := slices.IndexFunc(code.sets, func(s encodedSet) bool { return s.set.Name == live.name })
+		switch {
+		case i < 0 || t.rebuild || !sameSet(live, code.sets[i].set):
+			t.nft.DelSet(set)
+		case live.is(unix.NFT_SET_EVAL), sameElements(live, code.sets[i]):
+			kept[live.name], t.full[live.name] = true, true
+		default:
+			t.nft.FlushSet(set)
+			kept[live.name] = true
+		}
+	}
+	for _, s := range code.sets {
+		if kept[s.set.Name] {
+			t.sets[s.set.Name] = &nftables.Set{
+				Table: t.table, Name: s.set.Name, HasTimeout: s.set.HasTimeout, KeyType: s.set.KeyType,
+				Interval: s.set.Interval, Concatenation: s.set.Concatenation,
+			}
+		}
+	}
+}
+
+// sameSet says whether a live set can take the elements and the use of a wanted one.
+func sameSet(live rawSet, want *nftables.Set) bool {
+	var flags uint64
+	for _, f := range []struct {
+		set  bool
+		flag uint64
+	}{
+		{want.Interval, unix.NFT_SET_INTERVAL}, {want.HasTimeout, unix.NFT_SET_TIMEOUT},
+		{want.Dynamic, unix.NFT_SET_EVAL}, {want.Concatenation, nftSetConcat},
+	} {
+		if f.set {
+			flags |= f.flag
+		}
+	}
+	desc, err := live.attrs.nested(unix.NFTA_SET_DESC)
+	return err == nil && live.flags == flags && len(live.expressions) == 0 &&
+		live.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE) == uint64(want.KeyType.GetNFTMagic()) &&
+		live.attrs.numberOr0(unix.NFTA_SET_KEY_LEN) == uint64(want.KeyType.Bytes) &&
+		live.attrs.numberOr0(unix.NFTA_SET_TIMEOUT) == uint64(want.Timeout.Milliseconds()) &&
+		live.attrs.numberOr0(unix.NFTA_SET_GC_INTERVAL) == 0 &&
+		live.attrs.numberOr0(unix.NFTA_SET_POLICY) == unix.NFT_SET_POL_PERFORMANCE &&
+		desc.numberOr0(unix.NFTA_SET_DESC_SIZE) == uint64(want.Size)
+}
+
+// sameElements says whether a live set, which is of the wanted kind, holds just what would be written, boundary for
+// boundary. What says the same in other boundaries or in another order is written anew.
+func sameElements(live rawSet, want encodedSet) bool {
+	if live.is(unix.NFT_SET_TIMEOUT) || len(live.elements) != len(want.elements) {
+		return false
+	}
+	held := make([]*rawElement, len(live.elements))
+	for i := range held {
+		held[i] = &live.elements[i]
+	}
+	slices.SortFunc(held, compareBounds)
+	return slices.EqualFunc(held, want.elements, func(e *rawElement, want nftables.SetElement) bool {
+		return bytes.Equal(e.key, want.Key) && bytes.Equal(e.keyEnd, want.KeyEnd) && e.closes() == want.IntervalEnd &&
+			e.comment == "" && len(e.expressions) == 0 &&
+			len(e.attrs.without(unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD)) == 0
+	})
+}
+
+// elementChunk is how many elements are queued at once: the library numbers them in the 16 bits of an attribute's type,
+// of which two are flags.
+const elementChunk = 8192
+
+// addSets queues the sets that are not there, and the elements of all. Their errors come back from the flush.
+func (t *transaction) addSets(code encoded) {
+	for _, s := range code.sets {
+		set := t.sets[s.set.Name]
+		if set == nil {
+			fresh := *s.set
+			set = &fresh
+			set.Table, set.KeyByteOrder = t.table, binaryutil.BigEndian
+			_ = t.nft.AddSet(set, nil)
+			t.sets[set.Name] = set
+		}
+		if t.full[set.Name] {
+			continue
+		}
+		for chunk := range slices.Chunk(s.elements, elementChunk) {
+			_ = t.nft.SetAddElements(set, chunk)
+		}
+	}
+}
