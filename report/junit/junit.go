@@ -104,7 +104,7 @@ func newCase(item document.Item) testcase {
 		said.Text = text(item)
 		c.Failure = said
 	case check.Skipped, check.Waived:
-		c.Skipped = &outcome{Message: item.Status.String() + ": " + said.Message}
+		c.Skipped = &outcome{Message: said.Message, Type: item.Status.String()}
 	default:
 		said.Text = text(item)
 		c.Error = said

@@ -1,6 +1,7 @@
 package syslog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -82,8 +83,8 @@ func (c *conn) write(record []byte) error {
 	return nil
 }
 
-// refusedWithin is how long a host takes at most to say that nobody listens on its UDP port, on networks where syslog
-// over UDP has a place.
+// refusedWithin is how long a host takes at most to say that nobody listens on its UDP port, or to end a stream that it
+// has no use for, on networks where syslog has a place.
 const refusedWithin = 50 * time.Millisecond
 
 // refused waits whether an ICMP error answers the last UDP datagram, so that one that nobody received is sent again.
@@ -101,6 +102,24 @@ func (c *conn) refused() error {
 	}
 	c.proven = true
 	return nil
+}
+
+// settled waits whether the server ends a new stream at once, as a balancer without a backend does: what is written
+// before the end is noticed would be lost, and not be counted. Datagrams have nothing to wait for.
+func (c *conn) settled(ctx context.Context) error {
+	if c.gone == nil {
+		return nil
+	}
+	timer := time.NewTimer(refusedWithin)
+	defer timer.Stop()
+	select {
+	case <-c.gone:
+		return fmt.Errorf("connect: %w", c.err)
+	case <-ctx.Done():
+		return nil
+	case <-timer.C:
+		return nil
+	}
 }
 
 // closeWithin bounds the goodbye of a TLS connection, which its peer may not be there to hear.

@@ -200,6 +200,10 @@ func (s *Sink) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.settled(ctx); err != nil {
+		_ = c.Close() // the server was the first to
+		return err
+	}
 	s.conn = c
 	if c.proven {
 		s.back()

@@ -75,6 +75,40 @@ func TestTransports(t *testing.T) {
 	}
 }
 
+// TestBalancerWithoutBackend: a server that accepts and hangs up is away, and takes no record with it.
+func TestBalancerWithoutBackend(t *testing.T) {
+	l := listen(t, "tcp", "127.0.0.1:0")
+	server := &streamServer{l, make(chan string, queueSize)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for turn := 0; ; turn++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if turn < 3 {
+				_ = c.Close()
+				continue
+			}
+			server.read(c)
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	s := New(Target{Network: "tcp", Address: l.Addr().String()}, Options{Retry: soon})
+	const records = 20
+	for i := range records {
+		s.Transition(numbered(i))
+	}
+	start(t, s)
+	eventually(t, "the server is away", func() bool { since, _, _ := s.Down(); return !since.IsZero() })
+	for i := range records {
+		if got := next(t, server.records); !isNumber(got, i) {
+			t.Fatalf("record %d is %q", i, got)
+		}
+	}
+}
+
 func TestLocalForm(t *testing.T) {
 	dir := t.TempDir()
 	c := listenPacket(t, "unixgram", filepath.Join(dir, "dgram"))

@@ -2,6 +2,7 @@ package term
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -125,7 +126,7 @@ func (p *page) endpoints(item document.Item) {
 func phases(all []check.Phase) string {
 	words := make([]string, len(all))
 	for i, phase := range all {
-		words[i] = printable(phase.Name) + " " + took(phase.Duration)
+		words[i] = printable(phase.Name) + " " + cmp.Or(took(phase.Duration), "0.0ms") // too short to be counted
 	}
 	return strings.Join(words, "  ")
 }

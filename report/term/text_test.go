@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/check"
 	"sallyport/report/document/documenttest"
 	"sallyport/report/internal/golden"
 )
@@ -76,6 +77,14 @@ func TestDurations(t *testing.T) {
 		if got := rough(d); got != want {
 			t.Errorf("rough %s: %s, want %s", d, got, want)
 		}
+	}
+}
+
+// TestPhases: one too short to be counted, as it comes from the daemon, has a number all the same.
+func TestPhases(t *testing.T) {
+	got := phases([]check.Phase{{Name: "dns"}, {Name: "connect", Duration: 8 * time.Millisecond}})
+	if want := "dns 0.0ms  connect 8.0ms"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
