@@ -3,6 +3,7 @@ package firewall
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pmezard/go-difflib/difflib"
@@ -87,7 +88,28 @@ func Diff(want, got Ruleset) Drift {
 	return d
 }
 
-func (d *Drift) add(changes ...Change) { d.Changes = append(d.Changes, changes...) }
+// maxText bounds the words of one change, in bytes: a foreign rule or map may be of any length.
+const maxText = 512
+
+// add lists changes in words that are safe to print: the kernel takes any bytes as a name, and whoever made up one of a
+// live table is not to be trusted with a terminal or a log.
+func (d *Drift) add(changes ...Change) {
+	for _, c := range changes {
+		c.In, c.Text = printable(c.In), printable(c.Text)
+		d.Changes = append(d.Changes, c)
+	}
+}
+
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		quoted := strconv.QuoteToASCII(text)
+		text = quoted[1 : len(quoted)-1]
+	}
+	if len(text) > maxText {
+		text = text[:maxText] + "..."
+	}
+	return text
+}
 
 // paired walks two lists by name: first every wanted one with what stands for it, then what nobody wants.
 func paired[T any](want, got []T, name func(T) string, visit func(want, got *T)) {

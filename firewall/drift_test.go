@@ -192,3 +192,24 @@ func mutate(r *rand.Rand, rules *Ruleset) string {
 	}
 	return ""
 }
+
+// TestDriftIsSafeToPrint holds that names and instructions of a live table that somebody else made up cannot forge a line,
+// move a cursor or fill a log.
+func TestDriftIsSafeToPrint(t *testing.T) {
+	const evil = "x\n+ rule accept\x1b[2J\u202e"
+	live := Ruleset{
+		Counters: []string{evil}, Sets: []Set{{Name: evil, Key: []KeyType{Mark}, Foreign: strings.Repeat("map", 1000)}},
+		Chains: []Chain{{Name: evil, Rules: []Rule{{Comment: evil, Statements: []Statement{Opaque{Text: evil}}}}}},
+	}
+	d := Diff(Ruleset{}, live)
+	if len(d.Changes) != 4 {
+		t.Fatalf("%d changes, want 4: %s", len(d.Changes), d)
+	}
+	for _, c := range d.Changes {
+		for _, text := range []string{c.In, c.Text} {
+			if len(text) > maxText+3 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("%d bytes: %q", len(text), text)
+			}
+		}
+	}
+}

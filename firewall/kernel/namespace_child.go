@@ -100,6 +100,9 @@ func networkNamespace() (string, error) {
 	return name, nil
 }
 
+// errNoChild says that a child could not rehearse either.
+var errNoChild = errors.New("a child in a user namespace cannot either")
+
 // goldenChild has a child apply the ruleset, and returns what it read back.
 func goldenChild(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, childLimit)
@@ -112,7 +115,7 @@ func goldenChild(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
 	stdout, stderr := &limitedBuffer{limit: dumpBytes}, &limitedBuffer{limit: childStderr}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	if err := cmd.Start(); err != nil {
-		return snapshot{}, fmt.Errorf("%w: start one in a user namespace: %w", ErrNoNamespace, err)
+		return snapshot{}, fmt.Errorf("%w: %w", errNoChild, err)
 	}
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
@@ -122,12 +125,11 @@ func goldenChild(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
 		if cmd.ProcessState.ExitCode() == childFailed {
 			return snapshot{}, fmt.Errorf("in a child: %s", said)
 		}
-		return snapshot{}, fmt.Errorf("%w: the child: %w: %s", ErrNoNamespace, err, said)
+		return snapshot{}, fmt.Errorf("%w: %w: %s", errNoChild, err, said)
 	}
 	var s snapshot
 	if err := gob.NewDecoder(&stdout.buffer).Decode(&s); err != nil {
-		return snapshot{}, fmt.Errorf("%w: the child's answer (does main call RehearseMain?): %w",
-			ErrNoNamespace, err)
+		return snapshot{}, fmt.Errorf("%w: its answer (does main call RehearseMain?): %w", errNoChild, err)
 	}
 	return s, nil
 }
@@ -136,7 +138,7 @@ func childRequest(r firewall.Ruleset) (*bytes.Buffer, error) {
 	registerWire()
 	here, err := networkNamespace()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoNamespace, err)
+		return nil, fmt.Errorf("%w: %w", errNoChild, err)
 	}
 	var b bytes.Buffer
 	if err := gob.NewEncoder(&b).Encode(request{Namespace: here, Ruleset: toWire(r)}); err != nil {

@@ -34,8 +34,8 @@ func rehearsed(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
 		return s, err
 	}
 	s, childErr := goldenChild(ctx, r)
-	if errors.Is(childErr, ErrNoNamespace) {
-		return snapshot{}, fmt.Errorf("%w, nor can a child: %w", err, childErr)
+	if errors.Is(childErr, errNoChild) {
+		return snapshot{}, fmt.Errorf("%w; %w", err, childErr)
 	}
 	return s, childErr
 }

@@ -172,7 +172,7 @@ func TestGoldenInAChildFails(t *testing.T) {
 	if err == nil || len(s.Table) > 0 {
 		t.Fatalf("a jump to nowhere was rehearsed: %v", s)
 	}
-	if errors.Is(err, ErrNoNamespace) {
+	if errors.Is(err, errNoChild) {
 		unprepared(t, "%v", err)
 	}
 	if !strings.Contains(err.Error(), "in a child: ") {
