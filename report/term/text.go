@@ -37,6 +37,7 @@ func Text(w io.Writer, d document.Document, o Options) error {
 	if len(d.Results) > 0 {
 		p.line("")
 	}
+	p.byHand(d.Results)
 	p.summary(d)
 	return p.out.Flush()
 }
@@ -129,6 +130,18 @@ func phases(all []check.Phase) string {
 		words[i] = printable(phase.Name) + " " + cmp.Or(took(phase.Duration), "0.0ms") // too short to be counted
 	}
 	return strings.Join(words, "  ")
+}
+
+// byHand says where to read on about the first of the worst.
+func (p *page) byHand(items []document.Item) {
+	for _, s := range []check.Status{check.Fail, check.Unknown, check.Warn} {
+		for _, item := range items {
+			if layer := item.Cause.Layer(); item.Status == s && item.Cause != "" && layer != check.LayerPosture {
+				p.line("how to see it by hand, and what mends it: sallyport explain %s", printable(string(item.Cause)))
+				return
+			}
+		}
+	}
 }
 
 // summary is the last line, the one beside the prompt: how many of each, where and when.
