@@ -24,11 +24,20 @@ type Options struct {
 	SkipFiles bool
 }
 
-// Load reads and validates the configuration at path. The error is Errors: everything that is wrong, with its place.
-func Load(path string, opts Options) (*Config, error) {
+// Read is the text of the configuration at path, not looked at yet, for Parse. The error is Errors.
+func Read(path string) ([]byte, error) {
 	data, wrong := readFile(path)
 	if wrong != nil {
 		return nil, Errors{*wrong}
+	}
+	return data, nil
+}
+
+// Load reads and validates the configuration at path. The error is Errors: everything that is wrong, with its place.
+func Load(path string, opts Options) (*Config, error) {
+	data, err := Read(path)
+	if err != nil {
+		return nil, err
 	}
 	return Parse(path, data, opts)
 }

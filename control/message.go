@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"time"
 
 	"sallyport/check"
 )
@@ -54,7 +55,11 @@ type Apply struct {
 	Digest string `json:"digest"` // as in Reload
 }
 
-// Report is what the guard tells the prober: the outcome of a look at the live ruleset, and its counters.
+// Heartbeat is how often the guard says something on a stream of reports, if only that it is there.
+const Heartbeat = time.Second
+
+// Report is what the guard tells the prober: the outcome of a look at the live ruleset, and its counters. One whose
+// result has no time only says that the guard is there.
 type Report struct {
 	Result   check.Result       `json:"result"`
 	Counters map[string]Counter `json:"counters,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -147,15 +148,18 @@ func (p *guardProcess) latest() (control.Report, <-chan struct{}) {
 }
 
 func (p *guardProcess) reports(ctx context.Context, send func(any) error) error {
+	beat := time.NewTicker(control.Heartbeat)
+	defer beat.Stop()
+	report, changed := p.latest()
 	for {
-		report, changed := p.latest()
-		if !report.Result.Time.IsZero() {
-			if err := send(report); err != nil {
-				return err
-			}
+		if err := send(report); err != nil {
+			return err
 		}
 		select {
 		case <-changed:
+			report, changed = p.latest()
+		case <-beat.C:
+			report = control.Report{}
 		case <-ctx.Done():
 			return nil
 		}

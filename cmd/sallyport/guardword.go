@@ -3,34 +3,45 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
+	"sallyport/check"
 	"sallyport/control"
+	"sallyport/firewall/guard"
 	"sallyport/monitor"
 )
 
 const (
-	// guardSilence is the interval in which the guard must say a word; a few of them without one are an alarm.
-	guardSilence = 5 * time.Second
+	// guardPatience is how long the guard may be silent before it counts as away: a few heartbeats.
+	guardPatience = 3 * control.Heartbeat
+	// guardInterval is the monitor's own measure of silence, behind the other: a few of it without a look at the live
+	// table are an alarm even while the guard says that it is there.
+	guardInterval = time.Minute
 
 	reconnectFirst   = 100 * time.Millisecond
-	reconnectLongest = 2 * time.Second
+	reconnectLongest = time.Second
 )
 
-// listenToGuard hands the guard's reports to the monitor and the sinks until the context ends. A guard that is away is
-// no error: the monitor notices the silence.
+// listenToGuard hands the guard's reports to the monitor and the sinks until the context ends. A guard that stays away
+// makes the firewall's result unknown: what nobody looks at must not read as well.
 func (p *probeProcess) listenToGuard(ctx context.Context, socket string) error {
 	retry := monitor.NewRetry(reconnectFirst, reconnectLongest)
+	heard := time.Now()
 	for {
-		err := control.Stream(ctx, socket, control.VerbReports, nil, func(raw json.RawMessage) error {
+		err := untilSilent(ctx, socket, func(report control.Report) error {
+			heard = time.Now()
 			retry.Reset()
-			return p.hear(raw)
+			return p.hear(report)
 		})
 		if ctx.Err() != nil {
 			return nil
 		}
-		p.log.Debug("the guard is away", "err", err)
-		p.sinks.firewall(nil)
+		if time.Since(heard) >= guardPatience {
+			if err := p.miss(heard, err); err != nil {
+				return err
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -39,14 +50,42 @@ func (p *probeProcess) listenToGuard(ctx context.Context, socket string) error {
 	}
 }
 
-func (p *probeProcess) hear(raw json.RawMessage) error {
-	var report control.Report
-	if err := json.Unmarshal(raw, &report); err != nil {
-		return err
+// untilSilent hands on the guard's reports until its stream ends or says nothing for too long.
+func untilSilent(ctx context.Context, socket string, each func(control.Report) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	silence := time.AfterFunc(guardPatience, cancel)
+	defer silence.Stop()
+	return control.Stream(ctx, socket, control.VerbReports, nil, func(raw json.RawMessage) error {
+		silence.Reset(guardPatience)
+		var report control.Report
+		if err := json.Unmarshal(raw, &report); err != nil {
+			return fmt.Errorf("a report of the guard: %w", err)
+		}
+		return each(report)
+	})
+}
+
+func (p *probeProcess) hear(report control.Report) error {
+	if report.Result.Time.IsZero() {
+		return nil
 	}
 	p.mu.Lock()
 	waivers := p.conf.Waivers
 	p.mu.Unlock()
 	p.sinks.firewall(&report)
 	return p.monitor.Observe(waive(waivers, report.Result, time.Now()))
+}
+
+// miss records that the guard has been away since it was last heard.
+func (p *probeProcess) miss(heard time.Time, err error) error {
+	p.sinks.firewall(nil)
+	detail := "no word from the guard since " + heard.UTC().Format(time.RFC3339)
+	if err != nil {
+		detail += ": " + err.Error()
+	}
+	return p.monitor.Observe(check.Result{
+		Check: guard.Name, Status: check.Unknown, Cause: check.UnknownIn(check.LayerFirewall), Detail: detail,
+		Remedy: "see why the guard does not run, in the daemon's log; the ruleset that it put in force stays",
+	})
 }

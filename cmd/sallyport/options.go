@@ -12,12 +12,18 @@ import (
 	"sallyport/config"
 )
 
-const defaultConfig = "/etc/sallyport/sallyport.yaml"
+const (
+	defaultConfig = "/etc/sallyport/sallyport.yaml"
+	maxHanded     = 2 << 20 // bytes; more than a configuration may have
+)
 
 // options are the flags that every command has.
 type options struct {
 	file         string
 	noManagement bool
+
+	handed io.Reader // where the first load takes the text from, instead of the file; nil: from the file
+	text   []byte    // of the configuration that was loaded last
 }
 
 func (o *options) bind(root *cobra.Command) {
@@ -39,12 +45,34 @@ func (o *options) loadPolicy() (*config.Config, error) {
 	return o.read(config.Options{SkipFiles: true})
 }
 
+// read validates the configuration that was handed over, the first time, and the file otherwise.
 func (o *options) read(how config.Options) (*config.Config, error) {
 	if o.file == "" { // a variable of a script that is not set
 		return nil, errors.New("--config is empty: name the configuration, or leave the flag out for " + defaultConfig)
 	}
 	how.NoManagement = o.noManagement
-	return config.Load(o.file, how)
+	text, err := o.source()
+	if err != nil {
+		return nil, err
+	}
+	conf, err := config.Parse(o.file, text, how)
+	if err != nil {
+		return nil, err
+	}
+	o.text = text
+	return conf, nil
+}
+
+func (o *options) source() ([]byte, error) {
+	if o.handed == nil {
+		return config.Read(o.file)
+	}
+	text, err := io.ReadAll(io.LimitReader(o.handed, maxHanded))
+	o.handed = nil
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration from the standard input: %w", err)
+	}
+	return text, nil
 }
 
 // expecting is the configuration for a process that was told by another which bytes to load, so that both mean the same

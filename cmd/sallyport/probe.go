@@ -107,7 +107,7 @@ func (p *probeProcess) ownChecks(conf *config.Config) []check.Check {
 	var checks []check.Check
 	if conf.Firewall.Mode != config.Off {
 		c := guard.Check()
-		c.Interval, c.FailAfter, c.RecoverAfter = guardSilence, 1, 1
+		c.Interval, c.FailAfter, c.RecoverAfter = guardInterval, 1, 1
 		checks = append(checks, c)
 	}
 	return append(checks, p.health.checks(conf)...)

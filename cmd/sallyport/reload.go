@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"sallyport/config"
@@ -18,9 +19,24 @@ const reloadTimeout = 30 * time.Second
 
 // reloader hands a new configuration to the processes of `run`, whole or not at all.
 type reloader struct {
-	opts    *options
+	opts *options
+	log  *slog.Logger
+
+	mu      sync.Mutex
 	running *config.Config
-	log     *slog.Logger
+	text    []byte // of the running one: a process that is started again gets this, whatever the file has become
+}
+
+func (r *reloader) hold(conf *config.Config, text []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running, r.text = conf, text
+}
+
+func (r *reloader) held() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text
 }
 
 func (r *reloader) reload(ctx context.Context) {
@@ -35,7 +51,7 @@ func (r *reloader) reload(ctx context.Context) {
 		}
 		return
 	}
-	r.running = conf
+	r.hold(conf, r.opts.text)
 	r.log.Info("configuration loaded", "file", conf.File)
 	sayNotices(conf, r.log)
 }

@@ -12,7 +12,10 @@ import (
 )
 
 func newRun(opts *options) *cobra.Command {
-	var only string
+	var (
+		only   string
+		handed bool
+	)
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "The daemon: puts the ruleset in force, guards it, checks, reports",
@@ -30,6 +33,9 @@ func newRun(opts *options) *cobra.Command {
 				}
 				role = only
 			}
+			if handed {
+				opts.handed = cmd.InOrStdin()
+			}
 			err := begin(cmd.Context(), opts, newLogger(cmd.ErrOrStderr(), role))
 			if cmd.Context().Err() != nil {
 				return nil // it was told to end: what that cut short is no failure
@@ -38,6 +44,8 @@ func newRun(opts *options) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&only, "only", "", "run one process alone: `ROLE` is guard or probe")
+	cmd.Flags().BoolVar(&handed, flagHanded, false, "begin with the configuration on the standard input")
+	_ = cmd.Flags().MarkHidden(flagHanded) // between the processes of run alone
 	return cmd
 }
 
@@ -52,6 +60,9 @@ func processOf(role string) (func(context.Context, *options, *slog.Logger) error
 		return nil, fmt.Errorf("--only takes %s or %s, not %q", roleGuard, roleProbe, role)
 	}
 }
+
+// flagHanded has a process begin with the text that run holds, whatever the file has become meanwhile.
+const flagHanded = "config-handed"
 
 // The roles of the processes of `run`.
 const (
