@@ -247,3 +247,55 @@ func TestPortOfMetricsIsTaken(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEditWithoutReload holds that a process that is started again begins with the configuration in force: an edit that
+// nobody has asked to load, even a broken one, waits for the reload.
+func TestEditWithoutReload(t *testing.T) {
+	w := newBox(t, lab.Settings{})
+	w.daemon()
+	before := w.rules()
+	good := w.Configuration(lab.Settings{})
+	for name, edit := range map[string]string{
+		"another policy": w.Configuration(lab.Settings{Ping: true}),
+		"a broken file":  "\x00",
+	} {
+		if err := w.Write(edit); err != nil {
+			t.Fatal(err)
+		}
+		for _, role := range []string{"guard", "probe"} {
+			old := w.child(role)
+			w.kill(old)
+			err := lab.Until(within(t, prompt), role, func() error {
+				if now := w.child(role); now == 0 || now == old {
+					return fmt.Errorf("it is not started again: %v", processes(t, w.File))
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := w.Write(good); err != nil { // status reads the file, too
+			t.Fatal(err)
+		}
+		w.await(lab.AllOK)
+		if after := w.rules(); after != before {
+			t.Errorf("%s came into force unasked:\n%s\nbefore:\n%s", name, after, before)
+		}
+	}
+}
+
+// TestGuardIsAway holds that a guard that says nothing is noticed: what nobody looks at does not read as well.
+func TestGuardIsAway(t *testing.T) {
+	w := newBox(t, lab.Settings{})
+	w.daemon()
+	guard := w.child("guard")
+	if err := syscall.Kill(guard, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	w.await(lab.Has("firewall", "unknown", "unknown.firewall"))
+	if err := syscall.Kill(guard, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	w.await(lab.Has("firewall", "ok", ""))
+}
