@@ -51,6 +51,6 @@ func (m *Monitor) noWord(e *entry, now time.Time) {
 		Status: check.Unknown,
 		Cause:  check.UnknownIn(check.Layer(c.Kind)),
 		Detail: fmt.Sprintf("no word %s since %s", from, e.heard.UTC().Format(time.RFC3339)),
-		Remedy: "see whether what reports it still runs (pgrep -af sallyport), and its log",
+		Remedy: "See whether what reports it still runs (pgrep -af sallyport), and its log.",
 	}, now, 0))
 }

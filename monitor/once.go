@@ -78,7 +78,7 @@ func allUnknown(checks []check.Check, why error) []check.Result {
 	for i, c := range checks {
 		results[i] = c.Complete(check.Result{
 			Status: check.Unknown, Cause: check.Internal, Detail: why.Error(),
-			Remedy: "mend the dependencies of the checks",
+			Remedy: "Mend the dependencies of the checks.",
 		}, time.Now(), 0)
 	}
 	return results

@@ -68,7 +68,7 @@ func attempt(ctx context.Context, c check.Check, r *check.Result, log *slog.Logg
 		*r = check.Result{
 			Status: check.Unknown, Cause: check.Internal,
 			Detail: "the check panicked: " + text,
-			Remedy: "this is a fault of Sallyport: report it with the stack in the journal",
+			Remedy: "This is a fault of Sallyport: report it with the stack in the journal.",
 		}
 	}()
 	*r = c.Run(ctx)
@@ -88,6 +88,6 @@ func stuck(began time.Time, timeout time.Duration) check.Result {
 		Status: check.Unknown, Cause: check.Internal,
 		Detail: fmt.Sprintf("the run that began at %s has not returned, though its deadline was %s",
 			began.UTC().Format(time.RFC3339), timeout),
-		Remedy: "this is a fault of Sallyport: report it; until then a restart frees the check",
+		Remedy: "This is a fault of Sallyport: report it; until then a restart frees the check.",
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/config"
+	"sallyport/netcheck"
 )
 
 func newConfig(opts *options) *cobra.Command {
@@ -37,6 +38,9 @@ func newConfigCheck(opts *options) *cobra.Command {
 				if err := policyOf(conf.Firewall, opts.noManagement).Validate(); err != nil {
 					return fmt.Errorf("%s: %w", conf.File, err)
 				}
+			}
+			if _, err := wireChecks(conf, new(netcheck.RefusedSecrets)); err != nil {
+				return fmt.Errorf("%s: %w", conf.File, err)
 			}
 			for _, notice := range conf.Notices() {
 				if _, err := fmt.Fprintln(cmd.ErrOrStderr(), "note:", notice); err != nil {

@@ -86,6 +86,6 @@ func (p *probeProcess) miss(heard time.Time, err error) error {
 	}
 	return p.monitor.Observe(check.Result{
 		Check: guard.Name, Status: check.Unknown, Cause: check.UnknownIn(check.LayerFirewall), Detail: detail,
-		Remedy: "see why the guard does not run, in the daemon's log; the ruleset that it put in force stays",
+		Remedy: "See why the guard does not run, in the daemon's log; the ruleset that it put in force stays.",
 	})
 }

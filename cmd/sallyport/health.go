@@ -63,7 +63,7 @@ func (h *health) configuration(context.Context) check.Result {
 	return check.Result{
 		Status: check.Warn, Cause: check.ConfigRejected,
 		Detail: fmt.Sprintf("a newer one was refused, that of %s stays: %s", h.since.UTC().Format(time.RFC3339), h.reason),
-		Remedy: "correct it (`sallyport config check` shows every error), then send SIGHUP again",
+		Remedy: "Correct it (`sallyport config check` shows every error), then send SIGHUP again.",
 	}
 }
 
@@ -74,6 +74,6 @@ func (h *health) reports(context.Context) check.Result {
 	}
 	return check.Result{
 		Status: check.Warn, Cause: check.SinkDown, Detail: strings.Join(down, "; "),
-		Remedy: "see whether the server runs and whether this host reaches it; what waits is sent when it is back",
+		Remedy: "See whether the server runs and whether this host reaches it; what waits is sent when it is back.",
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +33,7 @@ func (s *sinks) wanted(conf *config.Config) []wanted {
 	var list []wanted
 	for _, c := range conf.Report.Syslog {
 		list = append(list, wanted{
-			key:    fmt.Sprintf("syslog %s://%s %s", c.Network, c.Address, c.CAFile),
+			key:    strings.TrimSpace(fmt.Sprintf("syslog %s://%s %s", c.Network, c.Address, c.CAFile)),
 			output: func() (*output, error) { return s.syslog(c) },
 		})
 	}

@@ -164,13 +164,13 @@ func repairedResult(found check.Result, repaired []time.Time, now time.Time) che
 		return check.Result{
 			Status: check.Fail, Cause: check.FirewallContended, Evidence: found.Evidence,
 			Detail: fmt.Sprintf("put back %d times within %s, last because %s", contention, contentionSpan, found.Detail),
-			Remedy: "find what else writes nftables here: another firewall manager, a timer, a configuration tool " +
-				"(`nft monitor` shows it)",
+			Remedy: "Find what else writes nftables here: another firewall manager, a timer, a configuration tool " +
+				"(`nft monitor` shows it).",
 		}
 	}
 	return check.Result{
 		Status: check.Warn, Cause: check.FirewallRepaired, Evidence: found.Evidence,
 		Detail: "put back, because " + found.Detail,
-		Remedy: "find out who changed it: `nft monitor`, the audit log, a recent login",
+		Remedy: "Find out who changed it: `nft monitor`, the audit log, a recent login.",
 	}
 }

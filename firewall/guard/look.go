@@ -67,7 +67,7 @@ func judge(l look) check.Result {
 		return check.Result{
 			Status: check.Fail, Cause: check.FirewallMissing,
 			Detail: "the table inet " + firewall.Table + " is not in the kernel: the host is open, other rules aside",
-			Remedy: "put it in force with `sallyport apply --now`, or let `sallyport run` keep it in force",
+			Remedy: "Put it in force with `sallyport apply --now`, or let `sallyport run` keep it in force.",
 		}
 	case l.err != nil:
 		return Failure(l.err)
@@ -75,7 +75,7 @@ func judge(l look) check.Result {
 		return check.Result{
 			Status: check.Fail, Cause: check.FirewallDormant,
 			Detail:   "the table inet " + firewall.Table + " is dormant: it is there, but judges no packet",
-			Remedy:   "wake it with `sallyport apply --now`; find who ran `nft add table … { flags dormant; }`",
+			Remedy:   "Wake it with `sallyport apply --now`; find who ran `nft add table … { flags dormant; }`.",
 			Evidence: Evidence{Hash: l.hash, Drift: lines(l.drift)},
 		}
 	case l.exact:
@@ -86,7 +86,7 @@ func judge(l look) check.Result {
 		return check.Result{
 			Status: check.Fail, Cause: check.FirewallDrift,
 			Detail:   "the live ruleset differs from the compiled one: " + summary(l.drift),
-			Remedy:   "see `sallyport plan` for the whole difference; put it back with `sallyport apply --now`",
+			Remedy:   "See `sallyport plan` for the whole difference; put it back with `sallyport apply --now`.",
 			Evidence: Evidence{Hash: l.hash, Drift: lines(l.drift)},
 		}
 	}
@@ -98,10 +98,10 @@ func Failure(err error) check.Result {
 	switch {
 	case errors.Is(err, kernel.ErrNotPermitted):
 		r.Cause = check.FirewallNotPermitted
-		r.Remedy = "run it as root, or with the capability CAP_NET_ADMIN"
+		r.Remedy = "Run it as root, or with the capability CAP_NET_ADMIN."
 	case errors.Is(err, kernel.ErrUnsupported), errors.Is(err, kernel.ErrNoNftables):
 		r.Cause = check.FirewallUnsupported
-		r.Remedy = "load the module that it names, or boot a kernel built with it"
+		r.Remedy = "Load the module that it names, or boot a kernel built with it."
 	}
 	return r
 }
