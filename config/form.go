@@ -218,7 +218,7 @@ func list[T any](item form[T], least int) form[[]T] {
 			return nil, false
 		}
 		if len(seq.Values) < least {
-			r.wrong(n, "write at least one entry, or remove the key", "this list is empty")
+			r.wrong(n, "write at least one entry", "this list is empty")
 			return nil, false
 		}
 		all := make([]T, 0, len(seq.Values))

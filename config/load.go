@@ -80,13 +80,13 @@ func readFile(path string) ([]byte, *Error) {
 		return wrong("the file cannot be read by this user",
 			"run as root, or give the user of this process the right to read it")
 	case err != nil:
-		return wrong("the file cannot be opened: "+quoteless(err.Error()), "name a readable file with --config")
+		return wrong("the file cannot be opened: "+why(err), "name a readable file with --config")
 	}
 	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	switch {
 	case err != nil:
-		return wrong("the file cannot be looked at: "+quoteless(err.Error()), "name a readable file with --config")
+		return wrong("the file cannot be looked at: "+why(err), "name a readable file with --config")
 	case info.IsDir():
 		return wrong("this is a folder, not a file", "name the file in it with --config")
 	case !info.Mode().IsRegular():
@@ -96,7 +96,15 @@ func readFile(path string) ([]byte, *Error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxSize+1))
 	if err != nil {
-		return wrong("the file cannot be read: "+quoteless(err.Error()), "look at the disk and the file system (dmesg)")
+		return wrong("the file cannot be read: "+why(err), "look at the disk and the file system (dmesg)")
 	}
 	return data, nil
+}
+
+// why is what the system says of a file, without the operation and the path, which the place names already.
+func why(err error) string {
+	if system, ok := errors.AsType[*fs.PathError](err); ok {
+		err = system.Err
+	}
+	return quoteless(err.Error())
 }

@@ -68,13 +68,20 @@ func (a *attempt) resetAtOnce(ctx context.Context) *opinion {
 
 // helloDropped offers a ClientHello that fits one packet, as a JVM sends it. Any answer to it tells that the large one
 // is dropped on the way; it must come in a third of the time that the large one was given, lest a server that is merely
-// slow be taken for a middlebox.
+// slow be taken for a middlebox. And a large one must fail once more, lest one lost packet be.
 func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *opinion {
 	waited := a.facts.Duration
 	options.Offer = tlsprobe.OfferSmall
 	start := time.Now()
 	facts, answered := again(ctx, a.address, options)
-	if !answered || time.Since(start) > waited/3 {
+	took := time.Since(start)
+	if !answered || took > waited/3 {
+		return nil
+	}
+	options.Offer = tlsprobe.OfferDefault
+	once, cancel := context.WithTimeout(ctx, min(3*took+idleWait, share(ctx, 3, 4)))
+	defer cancel()
+	if _, answered := again(once, a.address, options); answered {
 		return nil
 	}
 	a.facts = facts

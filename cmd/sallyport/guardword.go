@@ -70,6 +70,7 @@ func (p *probeProcess) hear(report control.Report) error {
 	if report.Result.Time.IsZero() {
 		return nil
 	}
+	p.once.Do(func() { close(p.guarded) })
 	p.mu.Lock()
 	waivers := p.conf.Waivers
 	p.mu.Unlock()

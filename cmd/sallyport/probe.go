@@ -30,6 +30,8 @@ type probeProcess struct {
 	sinks   *sinks
 	health  *health
 	refused netcheck.RefusedSecrets
+	guarded chan struct{} // closed, once, at the guard's first word
+	once    sync.Once
 
 	mu       sync.Mutex
 	conf     *config.Config // the running one
@@ -55,7 +57,7 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 	defer func() { _ = lock.Release() }()
 	defer func() { _ = listener.Close() }()
 
-	p := &probeProcess{opts: opts, log: log, conf: conf, sinks: newSinks(log)}
+	p := &probeProcess{opts: opts, log: log, conf: conf, sinks: newSinks(log), guarded: make(chan struct{})}
 	p.health = newHealth(p.sinks.down)
 	next, err := p.prepare(conf)
 	if err != nil {
@@ -75,7 +77,10 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 		control.VerbRejected: p.rejected,
 	}}
 	group.Go(func() error { return server.Serve(ctx, listener) })
-	group.Go(func() error { return p.monitor.Run(ctx) })
+	group.Go(func() error {
+		p.awaitGuard(ctx, conf.Firewall.Mode)
+		return p.monitor.Run(ctx)
+	})
 	group.Go(func() error { return onHangup(ctx, p.reloadOnHangup) })
 	if conf.Firewall.Mode != config.Off {
 		socket := filepath.Join(conf.Paths.Runtime, control.GuardSocket)
@@ -83,6 +88,20 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 	}
 	log.Info("probing", "checks", len(next.checks))
 	return group.Wait()
+}
+
+// awaitGuard waits for the guard's first word where a ruleset is to be put in force: connection tracking begins with it,
+// and takes the answer to a connection that was open before for a stranger's. A guard that does not come is not waited
+// for long: the checks go on without it.
+func (p *probeProcess) awaitGuard(ctx context.Context, mode config.Mode) {
+	if mode != config.Enforce {
+		return
+	}
+	select {
+	case <-p.guarded:
+	case <-ctx.Done():
+	case <-time.After(guardPatience):
+	}
 }
 
 // prepare makes all that a configuration needs, and changes nothing.
