@@ -38,19 +38,10 @@ setup: packages $(BIN)/staticcheck-$(STATICCHECK) $(BIN)/golangci-lint-$(GOLANGC
 
 # Debian's packages that the tests need: installed quietly, only if missing, without starting their services.
 packages:
-	@missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Abbrev}\n' $(PACKAGES) 2>/dev/null | awk '$$2=="ii"{print $$1}' | \
-		sort | comm -13 - <(printf '%s\n' $(PACKAGES) | sort) | tr '\n' ' '); \
-	if [ -n "$$missing" ]; then \
-		if [ "$$(id -u)" != 0 ]; then echo "missing packages: $$missing (run this as root, or install them)" >&2; exit 1; fi; \
-		echo "installing: $$missing"; \
-		log=$$(mktemp); policy=/usr/sbin/policy-rc.d; made=; \
-		if [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; made=1; fi; \
-		status=0; \
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
-			</dev/null >$$log 2>&1 || status=$$?; \
-		if [ -n "$$made" ]; then rm -f $$policy; fi; \
-		if [ $$status != 0 ]; then cat $$log >&2; fi; rm -f $$log; exit $$status; \
-	fi
+	@missing=; for p in $(PACKAGES); do \
+		dpkg-query -W -f='$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || missing="$$missing $$p"; \
+	done; \
+	[ -z "$$missing" ] || ./integration/install-packages $$missing
 
 $(BIN)/staticcheck-$(STATICCHECK):
 	@mkdir -p $(BIN)
