@@ -10,9 +10,13 @@ import (
 func (p Policy) Admits(from netip.Addr, protocol Protocol, port uint16) bool {
 	from = from.Unmap().WithZone("")
 	return slices.ContainsFunc(slices.Concat(p.Management, p.Allow), func(e Exception) bool {
-		return e.covers(from) && slices.ContainsFunc(e.Ports, func(r Ports) bool {
-			return r.Protocol == protocol && r.First <= port && port <= r.Last
-		})
+		return e.covers(from) && among(e.Ports, protocol, port)
+	})
+}
+
+func among(list []Ports, protocol Protocol, port uint16) bool {
+	return slices.ContainsFunc(list, func(r Ports) bool {
+		return r.Protocol == protocol && r.First <= port && port <= r.Last
 	})
 }
 
