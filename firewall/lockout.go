@@ -19,6 +19,8 @@ const (
 type Peer struct {
 	Local, Remote netip.AddrPort // an IPv4 address is in IPv4 form
 
+	Interface string // by which its packets come in; empty: not known
+
 	// Listened says that something listens on the local port now, as behind a connection that came in.
 	Listened bool
 }
@@ -42,8 +44,8 @@ func LockedOut(next Policy, inForce *Policy, further []Ports, peers []Peer) []Pe
 	for _, p := range peers {
 		from, port := p.Remote.Addr().Unmap(), p.Local.Port()
 		switch {
-		case from.IsLoopback(), !p.inbound(), !among(ports, TCP, port), next.Admits(from, TCP, port):
-		case inForce != nil && !inForce.Admits(from, TCP, port):
+		case from.IsLoopback(), !p.inbound(), !among(ports, TCP, port), next.admitsBy(p.Interface, from, TCP, port):
+		case inForce != nil && !inForce.admitsBy(p.Interface, from, TCP, port):
 		default:
 			out = append(out, p)
 		}

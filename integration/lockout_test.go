@@ -124,7 +124,11 @@ func TestLockout(t *testing.T) {
 	if err := w.Write(strings.Replace(good, `, "`+v6+`/128"`, "", 1)); err != nil {
 		t.Fatal(err)
 	}
-	refused("shuts out " + v6 + ", connected now to port 22: add it to")
+	refused("shuts out " + v6 + ", connected now to port 22 by \"eth0\": add it to")
+	if err := w.Write(strings.Replace(good, "22/tcp]", "22/tcp]\n      interfaces: [eth1]", 1)); err != nil {
+		t.Fatal(err)
+	}
+	refused(v4 + " to port 22 by \"eth0\"")
 	if err := w.Write(strings.Replace(good, "22/tcp", "2222/tcp", 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +177,8 @@ func TestLockoutOfAReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.await(lab.Has("configuration", "warn", "config.rejected"))
-		for _, word := range []string{w.Admin.IPv6.String() + " to port 22", "`sallyport apply --now --force`, then reload"} {
+		mend := "`sallyport apply --now --force`, then reload"
+		for _, word := range []string{w.Admin.IPv6.String() + " to port 22", mend} {
 			if said := w.Daemon().Output(); !strings.Contains(said, word) {
 				t.Errorf("the daemon does not say %q: %s", word, said)
 			}
@@ -226,5 +231,18 @@ func TestLockoutSeenWithOneCapability(t *testing.T) {
 	}
 	if rules := w.rules(); !strings.Contains(rules, "192.0.2.1") {
 		t.Errorf("the ruleset is not in force: %s", rules)
+	}
+}
+
+// TestLockoutThatCannotBeTold holds that not to know who is connected is not taken for nobody.
+func TestLockoutThatCannotBeTold(t *testing.T) {
+	w := newBox(t, lab.Settings{})
+	blind := func(*exec.Cmd) error { return forbid(withoutNetlink(unix.NETLINK_SOCK_DIAG)) }
+	w.unchanged("a refused apply", func() {
+		got := w.run(blind, "apply", "--now", "--config", w.File)
+		refuses(t, got, "cannot be told", "cannot list TCP connections", "tcp_diag", "or give --force")
+	})
+	if got := w.run(blind, "apply", "--now", "--force", "--config", w.File); got.Code != 0 {
+		t.Errorf("by force: %+v", got)
 	}
 }

@@ -56,7 +56,8 @@ func newApply(opts *options) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&flags.now, "now", false, "put it in force at once, without a trial")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "rehearse in a throw-away network namespace only")
-	cmd.Flags().BoolVar(&flags.force, "force", false, "even if it shuts out where you are logged in from, or who is connected now")
+	cmd.Flags().BoolVar(&flags.force, "force", false,
+		"even if it shuts out where you are logged in from, or who is connected now")
 	cmd.MarkFlagsMutuallyExclusive("now", "dry-run")
 	return cmd
 }

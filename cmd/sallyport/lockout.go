@@ -53,8 +53,8 @@ type candidate struct {
 func (c candidate) keepsPeersIn(ctx context.Context, otherwise string) error {
 	locked, err := c.lockedOut(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: whether this policy shuts out somebody who is connected now cannot be told: %w; mend that, or %s",
-			c.file, err, otherwise)
+		return fmt.Errorf("%s: whether this policy shuts out somebody who is connected now cannot be told: %w; "+
+			"mend that, or %s", c.file, err, otherwise)
 	}
 	if len(locked) == 0 {
 		return nil
@@ -127,14 +127,22 @@ func liveRuleset(ctx context.Context) (firewall.Ruleset, error) {
 // inWords is who is locked out, in words.
 func inWords(locked []firewall.Peer) string {
 	if len(locked) == 1 {
-		return fmt.Sprintf("%s, connected now to port %d", locked[0].Remote.Addr(), locked[0].Local.Port())
+		return fmt.Sprintf("%s, connected now to %s", locked[0].Remote.Addr(), where(locked[0]))
 	}
 	var words []string
 	for _, p := range locked[:min(len(locked), namedPeers)] {
-		words = append(words, fmt.Sprintf("%s to port %d", p.Remote.Addr(), p.Local.Port()))
+		words = append(words, fmt.Sprintf("%s to %s", p.Remote.Addr(), where(p)))
 	}
 	if more := len(locked) - namedPeers; more > 0 {
 		words = append(words, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("%d peers that are connected now (%s)", len(locked), strings.Join(words, ", "))
+}
+
+// where is the port that a peer is connected to, and by which interface: an exception may be for another one.
+func where(p firewall.Peer) string {
+	if p.Interface == "" {
+		return fmt.Sprintf("port %d", p.Local.Port())
+	}
+	return fmt.Sprintf("port %d by %q", p.Local.Port(), p.Interface)
 }

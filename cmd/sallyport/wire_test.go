@@ -154,6 +154,11 @@ func TestPeersInWords(t *testing.T) {
 			Local:  netip.MustParseAddrPort("10.20.0.1:22"),
 		})
 	}
+	placed := locked[0]
+	placed.Interface = "eth\x1b0"
+	if got := inWords([]firewall.Peer{placed}); got != `192.0.2.0, connected now to port 22 by "eth\x1b0"` {
+		t.Errorf("by an interface with a bad name: %s", got)
+	}
 	for n, want := range map[int]string{
 		1:  "192.0.2.0, connected now to port 22",
 		2:  "2 peers that are connected now (192.0.2.0 to port 22, 192.0.2.1 to port 22)",

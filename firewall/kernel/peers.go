@@ -67,7 +67,11 @@ func Peers(ctx context.Context) ([]firewall.Peer, error) {
 		}
 		all = append(all, list...)
 	}
-	return peers(all, own), nil
+	list, bound := peers(all, own)
+	if err := placePeers(ctx, list, bound); err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	return list, nil
 }
 
 // ownAddresses is what the interfaces of the namespace have.
@@ -89,25 +93,26 @@ func ownAddresses() (map[netip.Addr]bool, error) {
 type socket struct {
 	state         byte
 	local, remote netip.AddrPort
+	bound         uint32 // index of the interface that it is bound to; 0: none
 }
 
-// peers makes peers of the sockets that are connected to others.
-func peers(all []socket, own map[netip.Addr]bool) []firewall.Peer {
+// peers makes peers of the sockets that are connected to others, and tells the interface that each is bound to.
+func peers(all []socket, own map[netip.Addr]bool) (list []firewall.Peer, bound []uint32) {
 	listened := make(map[uint16]bool)
 	for _, s := range all {
 		if s.state == tcpListen {
 			listened[s.local.Port()] = true
 		}
 	}
-	var list []firewall.Peer
 	for _, s := range all {
 		from := s.remote.Addr()
 		if s.state != tcpEstablished || from.IsLoopback() || own[from] {
 			continue
 		}
 		list = append(list, firewall.Peer{Local: s.local, Remote: s.remote, Listened: listened[s.local.Port()]})
+		bound = append(bound, s.bound)
 	}
-	return list
+	return list, bound
 }
 
 // sockets lists those of one address family that are established or listen. An IPv4 connection of an IPv6 socket is
@@ -174,6 +179,7 @@ func parseSocket(b []byte) (socket, error) {
 		state:  b[1],
 		local:  netip.AddrPortFrom(local, binary.BigEndian.Uint16(b[4:])),
 		remote: netip.AddrPortFrom(remote, binary.BigEndian.Uint16(b[6:])),
+		bound:  binary.NativeEndian.Uint32(b[40:]),
 	}, err
 }
 

@@ -103,11 +103,14 @@ func TestPeers(t *testing.T) {
 	}
 	configure := func(host string) error {
 		return runIP(t.Context(), "addr add 10.20.0."+host+"/24 dev eth0",
-			"addr add 2001:db8::"+host+"/64 dev eth0 nodad", "link set eth0 up")
+			"addr add 2001:db8::"+host+"/64 dev eth0 nodad", "addr add fe80::"+host+"/64 dev eth0 nodad",
+			"link set eth0 up", "route add 198.51.100.0/24 dev eth0")
 	}
 	plug := "link add eth0 type veth peer name eth0 netns " + strconv.Itoa(thread)
 	err = errors.Join(runIP(t.Context(), "link set lo up", plug), configure("1"),
-		there(func() error { return configure("9") }))
+		there(func() error {
+			return errors.Join(configure("9"), runIP(t.Context(), "addr add 198.51.100.9/32 dev eth0"))
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,12 +136,15 @@ func TestPeers(t *testing.T) {
 	for _, itself := range []string{"127.0.0.1:22", "10.20.0.1:22", "[::1]:22", "[2001:db8::1]:22"} {
 		connect(t, both, func() (net.Conn, error) { return dialPlain(t.Context(), "", itself) })
 	}
+	connect(t, both, from("[fe80::9%eth0]:1005", "[fe80::1%eth0]:22"))
+	connect(t, both, from("198.51.100.9:1006", "10.20.0.1:22")) // behind a router
 	connect(t, far, func() (net.Conn, error) { return dialPlain(t.Context(), "10.20.0.1:33333", "10.20.0.9:80") })
 
 	want := []firewall.Peer{
 		peer("10.20.0.1:22", "10.20.0.9:1001", true), peer("[2001:db8::1]:22", "[2001:db8::9]:1002", true),
 		peer("10.20.0.1:2222", "10.20.0.9:1003", true), peer("10.20.0.1:2200", "10.20.0.9:1004", false),
-		peer("10.20.0.1:33333", "10.20.0.9:80", false),
+		peer("10.20.0.1:33333", "10.20.0.9:80", false), peer("[fe80::1]:22", "[fe80::9]:1005", true),
+		peer("10.20.0.1:22", "198.51.100.9:1006", true),
 	}
 	wantPeers(t, want)
 	t.Run("without rights", func(t *testing.T) {
@@ -158,6 +164,7 @@ func TestPeers(t *testing.T) {
 func peer(local, remote string, listened bool) firewall.Peer {
 	return firewall.Peer{
 		Local: netip.MustParseAddrPort(local), Remote: netip.MustParseAddrPort(remote), Listened: listened,
+		Interface: "eth0",
 	}
 }
 
@@ -206,10 +213,24 @@ func FuzzSocket(f *testing.F) {
 		if len(b) < diagAnswer || !s.local.IsValid() || !s.remote.IsValid() || s.remote.Addr().Is4In6() {
 			t.Errorf("%x became %+v", b, s)
 		}
-		for _, p := range peers([]socket{s}, map[netip.Addr]bool{netip.MustParseAddr("10.20.0.1"): true}) {
+		list, bound := peers([]socket{s}, map[netip.Addr]bool{netip.MustParseAddr("10.20.0.1"): true})
+		if len(list) != len(bound) {
+			t.Errorf("%d peers, %d interfaces", len(list), len(bound))
+		}
+		for _, p := range list {
 			if p.Remote.Addr().IsLoopback() || s.state != tcpEstablished {
 				t.Errorf("%x is no peer", b)
 			}
+		}
+	})
+}
+
+func FuzzRoute(f *testing.F) {
+	f.Add([]byte{11: 0, 12: 8, 14: unix.RTA_OIF, 16: 2, 19: 0})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if index := parseRoute(b); index != 0 && len(b) < routeMessage+8 {
+			t.Errorf("%x has the interface %d", b, index)
 		}
 	})
 }
@@ -220,7 +241,10 @@ func TestParseSocket(t *testing.T) {
 	copy(b[4:], []byte{0, 22, 195, 80, 10, 20, 0, 1})
 	copy(b[24:], []byte{10, 20, 0, 9})
 	s, err := parseSocket(b)
-	want := socket{tcpEstablished, netip.MustParseAddrPort("10.20.0.1:22"), netip.MustParseAddrPort("10.20.0.9:50000")}
+	want := socket{
+		state: tcpEstablished,
+		local: netip.MustParseAddrPort("10.20.0.1:22"), remote: netip.MustParseAddrPort("10.20.0.9:50000"),
+	}
 	if err != nil || s != want {
 		t.Errorf("%+v, %v; want %+v", s, err, want)
 	}
