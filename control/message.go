@@ -53,6 +53,8 @@ type Rejected struct {
 type Apply struct {
 	File   string `json:"file"`   // the configuration that the sender means; must be the guard's own
 	Digest string `json:"digest"` // as in Reload
+	// Force puts it in force even if it shuts out who is connected to a management port now.
+	Force bool `json:"force,omitempty"`
 }
 
 // Heartbeat is how often the guard says something on a stream of reports, if only that it is there.

@@ -31,6 +31,7 @@ const (
 	counterDropFwd = "c_drop_fwd" // dropped: everything that would be passed on
 
 	commentPrefix = "sallyport policy "
+	wayPrefix     = "in_" // before the name of an exception: its chain
 )
 
 // Priorities: ten before everyone else's at the same place, so that nothing that accepts or rewrites is asked first.
@@ -99,7 +100,7 @@ func seenSets() []Set {
 }
 
 // chain is the name of the exception's chain and of its counter.
-func (w way) chain() string { return "in_" + w.name }
+func (w way) chain() string { return wayPrefix + w.name }
 
 func (w way) set4() string { return w.chain() + "_4" }
 func (w way) set6() string { return w.chain() + "_6" }

@@ -83,7 +83,7 @@ func TestWithoutUserNamespaces(t *testing.T) {
 // look: socket(AF_NETLINK, …, NETLINK_NETFILTER) fails as it does there.
 func TestWithoutNftables(t *testing.T) {
 	w := newBox(t, lab.Settings{})
-	bare := func(*exec.Cmd) error { return forbid(withoutNftables()) }
+	bare := func(*exec.Cmd) error { return forbid(withoutNetlink(unix.NETLINK_NETFILTER)) }
 	w.unchanged("a kernel without nftables", func() {
 		for _, command := range []string{"apply --now", "apply --dry-run", "plan", "run", "run --only guard"} {
 			got := w.run(bare, append(strings.Fields(command), "--config", w.File)...)
@@ -106,15 +106,15 @@ const (
 	offsetArgument = 16 // the first one; each has 8 bytes, the lower half first
 )
 
-// withoutNftables has socket(2) fail for netfilter's netlink as on a kernel without it.
-func withoutNftables() []bpf.Instruction {
+// withoutNetlink has socket(2) fail for a protocol of netlink as on a kernel without it.
+func withoutNetlink(protocol uint32) []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: offsetNumber, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_SOCKET, SkipTrue: 5},
 		bpf.LoadAbsolute{Off: offsetArgument, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.AF_NETLINK, SkipTrue: 3},
 		bpf.LoadAbsolute{Off: offsetArgument + 2*8, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.NETLINK_NETFILTER, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protocol, SkipTrue: 1},
 		bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.EPROTONOSUPPORT)},
 		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
 	}

@@ -34,7 +34,9 @@ func newApply(opts *options) *cobra.Command {
 		Use:   "apply",
 		Short: "Put the compiled ruleset in force",
 		Long: "Put the ruleset that the configuration compiles to in force, in one transaction, and read it back.\n" +
-			"A running guard does it where there is one. The ruleset stays when Sallyport ends;\n" +
+			"A running guard does it where there is one. A policy that shuts out the address that you are logged in\n" +
+			"from, or a peer now connected to a management port, is refused without --force; it cuts them off.\n" +
+			"The ruleset stays when Sallyport ends;\n" +
 			"`nft delete table inet sallyport` removes it.",
 		Example: "  sallyport apply --dry-run    # does this kernel take it? changes nothing\n" +
 			"  sallyport apply --now",
@@ -54,7 +56,8 @@ func newApply(opts *options) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&flags.now, "now", false, "put it in force at once, without a trial")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "rehearse in a throw-away network namespace only")
-	cmd.Flags().BoolVar(&flags.force, "force", false, "even if it shuts out the address that you are logged in from")
+	cmd.Flags().BoolVar(&flags.force, "force", false,
+		"even if it shuts out where you are logged in from, or who is connected now")
 	cmd.MarkFlagsMutuallyExclusive("now", "dry-run")
 	return cmd
 }
@@ -71,14 +74,18 @@ func apply(ctx context.Context, w io.Writer, opts *options, flags applyFlags) er
 	if err := keepsOwnerIn(conf, os.Getenv("SSH_CONNECTION"), flags.force); err != nil {
 		return err
 	}
+	next := candidate{file: conf.File, policy: policyOf(conf.Firewall, opts.noManagement), ruleset: ruleset}
 	if flags.dryRun {
+		if err := next.unless(ctx, flags.force); err != nil {
+			return err
+		}
 		return rehearse(ctx, w, ruleset)
 	}
 	if conf.Firewall.Mode != config.Enforce {
 		return fmt.Errorf("%s: firewall.mode is %s: set it to enforce to put a ruleset in force",
 			conf.File, conf.Firewall.Mode)
 	}
-	return putInForce(ctx, w, conf, ruleset)
+	return putInForce(ctx, w, conf, next, flags.force)
 }
 
 func rehearse(ctx context.Context, w io.Writer, ruleset firewall.Ruleset) error {
@@ -92,40 +99,44 @@ func rehearse(ctx context.Context, w io.Writer, ruleset firewall.Ruleset) error 
 }
 
 // putInForce asks the running guard, and does it itself where none runs.
-func putInForce(ctx context.Context, w io.Writer, conf *config.Config, ruleset firewall.Ruleset) error {
+func putInForce(ctx context.Context, w io.Writer, conf *config.Config, next candidate, force bool) error {
 	by := "sallyport apply"
-	err := askGuard(ctx, conf)
+	err := askGuard(ctx, conf, force)
 	switch {
 	case err == nil:
 		by = "the running guard"
 	case !errors.Is(err, control.ErrNoServer):
 		return err
 	default:
-		if err := applyHere(ctx, ruleset); err != nil {
+		if err := applyHere(ctx, next, force); err != nil {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(w, "in force, read back and compared, by %s: %s\n", by, size(ruleset))
+	_, err = fmt.Fprintf(w, "in force, read back and compared, by %s: %s\n", by, size(next.ruleset))
 	return err
 }
 
-func askGuard(ctx context.Context, conf *config.Config) error {
+func askGuard(ctx context.Context, conf *config.Config, force bool) error {
 	file, err := filepath.Abs(conf.File)
 	if err != nil {
 		return err
 	}
 	socket := filepath.Join(conf.Paths.Runtime, control.GuardSocket)
+	request := control.Apply{File: file, Digest: conf.Digest, Force: force}
 	var result check.Result
-	return control.Call(ctx, socket, control.VerbApply, control.Apply{File: file, Digest: conf.Digest}, &result)
+	return control.Call(ctx, socket, control.VerbApply, request, &result)
 }
 
-func applyHere(ctx context.Context, ruleset firewall.Ruleset) error {
+func applyHere(ctx context.Context, next candidate, force bool) error {
+	if err := next.unless(ctx, force); err != nil {
+		return err
+	}
 	live, err := kernel.Open()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = live.Close() }()
-	_, err = live.ApplyRehearsed(ctx, ruleset)
+	_, err = live.ApplyRehearsed(ctx, next.ruleset)
 	return err
 }
 

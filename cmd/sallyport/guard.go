@@ -14,6 +14,7 @@ import (
 
 	"sallyport/config"
 	"sallyport/control"
+	"sallyport/firewall"
 	"sallyport/firewall/guard"
 	"sallyport/firewall/kernel"
 )
@@ -23,11 +24,13 @@ type guardProcess struct {
 	opts  *options
 	log   *slog.Logger
 	guard *guard.Guard
-	file  string // the configuration, as an absolute path
+	file  string        // the configuration, as an absolute path
+	turn  chan struct{} // one change of what is in force at a time: who has put something in
 
 	mu      sync.Mutex
 	last    control.Report
-	changed chan struct{} // closed when last is replaced
+	changed chan struct{}    // closed when last is replaced
+	inForce *firewall.Policy // nil while none was put in force: before the first, and where the guard observes
 }
 
 func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
@@ -55,8 +58,15 @@ func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	p := &guardProcess{opts: opts, log: log, guard: guard.New(live, log), file: file, changed: make(chan struct{})}
-	if err := p.guard.Put(ctx, ruleset, conf.Firewall.Mode == config.Enforce); err != nil {
+	p := &guardProcess{
+		opts: opts, log: log, guard: guard.New(live, log), file: file,
+		turn: make(chan struct{}, 1), changed: make(chan struct{}),
+	}
+	next := p.candidate(conf, ruleset)
+	if conf.Firewall.Mode == config.Enforce {
+		next.warn(ctx, log)
+	}
+	if err := p.take(ctx, conf, next); err != nil {
 		return err
 	}
 	log.Info("guarding", "mode", conf.Firewall.Mode, "table", "inet sallyport")
@@ -79,8 +89,36 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 	return group.Wait()
 }
 
-// put loads the configuration again and puts it in force, whole or not at all.
-func (p *guardProcess) put(ctx context.Context, digest string) error {
+func (p *guardProcess) candidate(conf *config.Config, ruleset firewall.Ruleset) candidate {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	policy := policyOf(conf.Firewall, p.opts.noManagement)
+	return candidate{file: conf.File, policy: policy, ruleset: ruleset, inForce: p.inForce}
+}
+
+// take has the guard keep the candidate in force, or watch it.
+func (p *guardProcess) take(ctx context.Context, conf *config.Config, next candidate) error {
+	enforce := conf.Firewall.Mode == config.Enforce
+	if err := p.guard.Put(ctx, next.ruleset, enforce); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inForce = nil
+	if enforce {
+		p.inForce = &next.policy
+	}
+	return nil
+}
+
+// put loads the configuration again and puts it in force, whole or not at all. Before, keeps may refuse it.
+func (p *guardProcess) put(ctx context.Context, digest string, keeps func(context.Context, candidate) error) error {
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("the guard is busy with another change: %w", context.Cause(ctx))
+	}
+	defer func() { <-p.turn }()
 	conf, err := p.opts.expecting(digest, p.opts.loadPolicy)
 	if err != nil {
 		return err
@@ -89,7 +127,13 @@ func (p *guardProcess) put(ctx context.Context, digest string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.guard.Put(ctx, ruleset, conf.Firewall.Mode == config.Enforce); err != nil {
+	next := p.candidate(conf, ruleset)
+	if conf.Firewall.Mode == config.Enforce {
+		if err := keeps(ctx, next); err != nil {
+			return err
+		}
+	}
+	if err := p.take(ctx, conf, next); err != nil {
 		return err
 	}
 	p.log.Info("configuration in force", "file", p.file, "mode", conf.Firewall.Mode)
@@ -97,16 +141,19 @@ func (p *guardProcess) put(ctx context.Context, digest string) error {
 	return nil
 }
 
+// onReload refuses what shuts out a peer: a signal has no --force, but a command before it may have.
+func onReload(ctx context.Context, next candidate) error { return next.keepsPeersIn(ctx, byApply) }
+
 func (p *guardProcess) reload(ctx context.Context, body json.RawMessage) (any, error) {
 	var request control.Reload
 	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, err
 	}
-	return nil, p.put(ctx, request.Digest)
+	return nil, p.put(ctx, request.Digest, onReload)
 }
 
 func (p *guardProcess) reloadOnHangup(ctx context.Context) {
-	if err := p.put(ctx, ""); err != nil {
+	if err := p.put(ctx, "", onReload); err != nil {
 		p.log.Error("configuration rejected, the running one stays", "err", err)
 	}
 }
@@ -120,7 +167,8 @@ func (p *guardProcess) apply(ctx context.Context, body json.RawMessage) (any, er
 		return nil, fmt.Errorf("the running guard keeps %s in force, not %s: stop it, or apply its own file",
 			p.file, request.File)
 	}
-	if err := p.put(ctx, request.Digest); err != nil {
+	keeps := func(ctx context.Context, next candidate) error { return next.unless(ctx, request.Force) }
+	if err := p.put(ctx, request.Digest, keeps); err != nil {
 		return nil, err
 	}
 	report, _ := p.latest()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/config"
+	"sallyport/firewall"
 	"sallyport/monitor"
 )
 
@@ -140,6 +142,31 @@ func TestOwnerIsKeptIn(t *testing.T) {
 		}
 		if err := keepsOwnerIn(conf, connection, true); err != nil {
 			t.Errorf("%q by force: %v", connection, err)
+		}
+	}
+}
+
+func TestPeersInWords(t *testing.T) {
+	var locked []firewall.Peer
+	for i := range 13 {
+		locked = append(locked, firewall.Peer{
+			Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 50000),
+			Local:  netip.MustParseAddrPort("10.20.0.1:22"),
+		})
+	}
+	placed := locked[0]
+	placed.Interface = "eth\x1b0"
+	if got := inWords([]firewall.Peer{placed}); got != `192.0.2.0, connected now to port 22 by "eth\x1b0"` {
+		t.Errorf("by an interface with a bad name: %s", got)
+	}
+	for n, want := range map[int]string{
+		1:  "192.0.2.0, connected now to port 22",
+		2:  "2 peers that are connected now (192.0.2.0 to port 22, 192.0.2.1 to port 22)",
+		10: "192.0.2.9 to port 22)",
+		13: "192.0.2.9 to port 22, and 3 more)",
+	} {
+		if got := inWords(locked[:n]); !strings.HasSuffix(got, want) {
+			t.Errorf("%d peers: %q, want %q at the end", n, got, want)
 		}
 	}
 }

@@ -1,0 +1,194 @@
+package kernel
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"sallyport/firewall"
+)
+
+// What Peers may come to besides the context's errors and those of socket(2), for errors.Is.
+var (
+	// ErrNoSockDiag says that the kernel cannot list TCP sockets.
+	ErrNoSockDiag = errors.New("the kernel cannot list TCP connections: load the module tcp_diag")
+	// ErrTooManySockets says that there are more than Peers reads.
+	ErrTooManySockets = fmt.Errorf("more than %d TCP sockets of one family", maxSockets)
+)
+
+const (
+	maxSockets  = 1 << 16         // of one family: some 6 MiB of answers
+	peersLimit  = 5 * time.Second // when the caller sets no nearer deadline
+	diagRequest = 56              // struct inet_diag_req_v2 (linux/inet_diag.h)
+	diagAnswer  = 72              // struct inet_diag_msg, without what follows it
+)
+
+// States of a TCP socket (linux/tcp_states.h).
+const (
+	tcpEstablished = 1
+	tcpListen      = 10
+)
+
+// Peers is the established TCP connections of the calling thread's network namespace with others, of every process and
+// both families, by sock_diag(7). Those of the host with itself are left out: no packet of theirs comes in from outside.
+// It needs no privilege: addresses are told to everybody (kernel 6.18). It takes at most five seconds, less where the
+// context ends sooner.
+func Peers(ctx context.Context) ([]firewall.Peer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, peersLimit,
+		fmt.Errorf("no list of TCP connections in %s: %w", peersLimit, context.DeadlineExceeded))
+	defer cancel()
+	own, err := ownAddresses()
+	if err != nil {
+		return nil, fmt.Errorf("kernel: list the host's addresses: %w", err)
+	}
+	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: dumpBuffer})
+	if err != nil {
+		return nil, fmt.Errorf("kernel: open a socket to list connections: %w", diagReason(err))
+	}
+	defer func() { _ = conn.Close() }() // nothing was written that could be lost
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var all []socket
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		list, err := sockets(conn, family)
+		if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("kernel: list TCP connections: %w", err)
+		}
+		all = append(all, list...)
+	}
+	list, bound := peers(all, own)
+	if err := placePeers(ctx, list, bound); err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	return list, nil
+}
+
+// ownAddresses is what the interfaces of the namespace have.
+func ownAddresses() (map[netip.Addr]bool, error) {
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	own := make(map[netip.Addr]bool, len(list))
+	for _, a := range list {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+			own[prefix.Addr().Unmap()] = true
+		}
+	}
+	return own, nil
+}
+
+// socket is what the kernel tells of one.
+type socket struct {
+	state         byte
+	local, remote netip.AddrPort
+	bound         uint32 // index of the interface that it is bound to; 0: none
+}
+
+// peers makes peers of the sockets that are connected to others, and tells the interface that each is bound to.
+func peers(all []socket, own map[netip.Addr]bool) (list []firewall.Peer, bound []uint32) {
+	listened := make(map[uint16]bool)
+	for _, s := range all {
+		if s.state == tcpListen {
+			listened[s.local.Port()] = true
+		}
+	}
+	for _, s := range all {
+		from := s.remote.Addr()
+		if s.state != tcpEstablished || from.IsLoopback() || own[from] {
+			continue
+		}
+		list = append(list, firewall.Peer{Local: s.local, Remote: s.remote, Listened: listened[s.local.Port()]})
+		bound = append(bound, s.bound)
+	}
+	return list, bound
+}
+
+// sockets lists those of one address family that are established or listen. An IPv4 connection of an IPv6 socket is
+// listed with IPv6.
+func sockets(conn *netlink.Conn, family byte) ([]socket, error) {
+	sent, err := conn.Send(netlink.Message{
+		Header: netlink.Header{Type: unix.SOCK_DIAG_BY_FAMILY, Flags: netlink.Request | netlink.Dump},
+		Data:   diagQuestion(family),
+	})
+	if err != nil {
+		return nil, diagReason(err)
+	}
+	var list []socket
+	var failure error
+	for m, err := range conn.ReceiveIter() {
+		switch {
+		case err != nil:
+			return nil, diagReason(err)
+		case failure != nil: // read on to the end: the other family is asked on the same socket
+		case m.Header.Sequence != sent.Header.Sequence:
+			failure = fmt.Errorf("netlink answer %d to request %d", m.Header.Sequence, sent.Header.Sequence)
+		case len(list) == maxSockets:
+			failure = ErrTooManySockets
+		default:
+			var s socket
+			s, failure = parseSocket(m.Data)
+			list = append(list, s)
+		}
+	}
+	return list, failure
+}
+
+// diagQuestion is a struct inet_diag_req_v2: family, protocol, extensions, padding, the states as bits, and a socket's
+// identity, which a dump does not look at.
+func diagQuestion(family byte) []byte {
+	b := make([]byte, diagRequest)
+	b[0], b[1] = family, unix.IPPROTO_TCP
+	binary.NativeEndian.PutUint32(b[4:], 1<<tcpEstablished|1<<tcpListen)
+	return b
+}
+
+// parseSocket reads a struct inet_diag_msg: family, state, timer, retransmissions, then the identity: the local and the
+// remote port, in network byte order, the addresses in 16 bytes each, the interface that the socket is bound to, a cookie.
+func parseSocket(b []byte) (socket, error) {
+	if len(b) < diagAnswer {
+		return socket{}, fmt.Errorf("%w: a socket of %d bytes", errMalformed, len(b))
+	}
+	address := func(at int) (netip.Addr, error) {
+		switch b[0] {
+		case unix.AF_INET:
+			return netip.AddrFrom4([4]byte(b[at:])), nil
+		case unix.AF_INET6:
+			return netip.AddrFrom16([16]byte(b[at:])).Unmap(), nil
+		default:
+			return netip.Addr{}, fmt.Errorf("%w: a socket of the address family %d", errMalformed, b[0])
+		}
+	}
+	local, err := address(8)
+	if err != nil {
+		return socket{}, err
+	}
+	remote, err := address(24)
+	return socket{
+		state:  b[1],
+		local:  netip.AddrPortFrom(local, binary.BigEndian.Uint16(b[4:])),
+		remote: netip.AddrPortFrom(remote, binary.BigEndian.Uint16(b[6:])),
+		bound:  binary.NativeEndian.Uint32(b[40:]),
+	}, err
+}
+
+// diagReason puts our word before what the kernel says when it has no sock_diag for TCP.
+func diagReason(err error) error {
+	for _, number := range []unix.Errno{unix.ENOENT, unix.EPROTONOSUPPORT, unix.EINVAL} {
+		if errors.Is(err, number) {
+			return fmt.Errorf("%w: %w", ErrNoSockDiag, number)
+		}
+	}
+	return err
+}
