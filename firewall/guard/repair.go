@@ -1,0 +1,73 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"sallyport/check"
+	"sallyport/firewall/kernel"
+)
+
+const (
+	// contention is how many repairs within contentionSpan are no accident any more.
+	contention     = 3
+	contentionSpan = time.Minute
+	// logEvery bounds how often repairs are logged.
+	logEvery = time.Second
+)
+
+// repair puts the ruleset in force again, and returns what is there afterwards and what to say of it. Nothing is done
+// before it that can wait.
+func (g *Guard) repair(ctx context.Context, live kernel.Dump, found check.Result) (kernel.Dump, check.Result) {
+	dump, err := g.live.Repair(ctx, g.want, g.golden)
+	now := time.Now()
+	g.blame.accuse(g.news.upTo(live.Generation()), g.right)
+	exposed := g.blame.exposed(now)
+	if err != nil {
+		found = g.blame.on(found, 0)
+		found.Detail += "; the repair failed: " + err.Error()
+		g.logRepair(slog.LevelError, "repair failed", now, found)
+		return live, found
+	}
+	g.repairs.Add(1)
+	g.repaired = append(g.repaired, now)
+	if len(g.repaired) > contention {
+		g.repaired = g.repaired[1:]
+	}
+	found = g.blame.on(found, exposed)
+	g.logRepair(slog.LevelWarn, "repaired the live ruleset", now, found)
+	after := g.blame.after(exposed)
+	g.right, g.blame = now, blame{}
+	return dump, repairedResult(found, after, g.repaired)
+}
+
+// logRepair logs what was done, the first of each second: the number of repairs tells of the others.
+func (g *Guard) logRepair(level slog.Level, message string, now time.Time, found check.Result) {
+	if now.Sub(g.logged) < logEvery {
+		return
+	}
+	g.logged = now
+	g.log.Log(context.Background(), level, message, "cause", found.Cause, "detail", found.Detail, "repairs", g.repairs.Load())
+}
+
+// repairedResult is what a repair makes of the finding that led to it: a warning, or a failure when the ruleset was
+// repaired again and again.
+func repairedResult(found check.Result, after string, repaired []time.Time) check.Result {
+	last := len(repaired) - 1
+	if len(repaired) == contention && repaired[last].Sub(repaired[0]) <= contentionSpan {
+		return check.Result{
+			Status: check.Fail, Cause: check.FirewallContended, Evidence: found.Evidence,
+			Detail: fmt.Sprintf("put back %d times within %s, last%s, because %s",
+				contention, contentionSpan, after, found.Detail),
+			Remedy: "Find what else writes nftables here: another firewall manager, a timer, a configuration tool " +
+				"(`nft monitor` shows it).",
+		}
+	}
+	return check.Result{
+		Status: check.Warn, Cause: check.FirewallRepaired, Evidence: found.Evidence,
+		Detail: "put back" + after + ", because " + found.Detail,
+		Remedy: "Find out who changed it: `nft monitor`, the audit log, a recent login.",
+	}
+}
