@@ -5,9 +5,9 @@ import "time"
 const (
 	// allowanceShare is the part of its own time that the guard may spend on looks that changes call for: a tenth.
 	allowanceShare = 10
-	// allowanceSaved is what it may have saved up: some fifty repairs of a ruleset with a hundred sources come at once,
-	// one after another; who goes on changing it, or changes other tables as fast, gets a tenth of the guard's time.
-	allowanceSaved = 250 * time.Millisecond
+	// allowanceSaved is what it may have saved up: some fifty repairs of a ruleset with a hundred sources come at once, one
+	// after another. Who goes on changing it, or changes other tables as fast, gets a tenth of the guard's time.
+	allowanceSaved = 500 * time.Millisecond
 	// maxRest bounds the rest before a change is looked at, however much was spent.
 	maxRest = time.Second
 )

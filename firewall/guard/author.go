@@ -17,11 +17,10 @@ type Author struct {
 	Command string `json:"command,omitempty"` // the thread's name, from the kernel
 	Cmdline string `json:"cmdline,omitempty"` // empty where the process was gone already
 	UID     *int   `json:"uid,omitempty"`     // the real one, as our user namespace numbers it; likewise
-
-	ours bool // it is this process
 }
 
 const (
+	procfs     = "/proc"
 	authorRead = 4 << 10 // of each file of a process
 	authorText = 200     // of each text, after escaping
 )
@@ -30,20 +29,33 @@ const (
 // number only. So does one of which proc speaks differently than the notification: where we are in a PID namespace of
 // our own, the number means another process there or none.
 func authorOf(proc string, c kernel.Change) Author {
-	author := Author{PID: c.Thread, Command: escaped(c.Command)}
+	author := unresolved(c)
 	dir := proc + "/" + strconv.Itoa(c.Thread)
-	if c.Thread == 0 || strings.TrimSuffix(string(contents(dir+"/comm")), "\n") != c.Command {
+	if !named(dir, c) {
 		return author
 	}
 	status, cmdline := contents(dir+"/status"), contents(dir+"/cmdline")
 	if process, ok := numberIn(status, "Tgid:"); ok {
-		author.PID, author.ours = process, process == os.Getpid()
+		author.PID = process
 	}
 	if uid, ok := numberIn(status, "Uid:"); ok {
 		author.UID = &uid
 	}
 	author.Cmdline = escaped(string(bytes.ReplaceAll(bytes.TrimRight(cmdline, "\x00"), []byte{0}, []byte{' '})))
 	return author
+}
+
+// unresolved is what the notification alone tells.
+func unresolved(c kernel.Change) Author { return Author{PID: c.Thread, Command: escaped(c.Command)} }
+
+// ours says whether a thread of this process made the change.
+func ours(proc string, c kernel.Change) bool {
+	return named(proc+"/self/task/"+strconv.Itoa(c.Thread), c)
+}
+
+// named says whether the thread of a directory in proc has the name that the notification has.
+func named(dir string, c kernel.Change) bool {
+	return c.Thread != 0 && strings.TrimSuffix(string(contents(dir+"/comm")), "\n") == c.Command
 }
 
 // contents is the beginning of a file, and nothing where it cannot be read.

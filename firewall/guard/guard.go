@@ -23,6 +23,8 @@ const (
 	calm        = 100
 	alert       = 10
 	maxInterval = 30 * time.Second
+	// unreadable is how long the guard waits before it looks again at a change that it could not read.
+	unreadable = 100 * time.Millisecond
 	// lookTimeout bounds one look, repair included.
 	lookTimeout = 30 * time.Second
 )

@@ -21,7 +21,7 @@ func Check() check.Check {
 // Kernel is what the guard needs of the kernel's side.
 type Kernel interface {
 	ApplyRehearsed(ctx context.Context, ruleset firewall.Ruleset) (kernel.Dump, error)
-	Repair(ctx context.Context, ruleset firewall.Ruleset, golden kernel.Dump) (kernel.Dump, error)
+	Repair(ctx context.Context, ruleset firewall.Ruleset, live, golden kernel.Dump) (kernel.Dump, error)
 	Dump(ctx context.Context) (kernel.Dump, error)
 	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
 }

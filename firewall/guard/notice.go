@@ -27,7 +27,7 @@ type notices struct {
 	covered uint32 // the generation that was looked at last; 0 before any
 	newest  uint32 // the latest generation that was told of; 0 before any
 	missed  bool   // changes were missed, so that no generation says what to look for
-	list    []noticed
+	list    []*noticed
 }
 
 func newNotices() *notices { return &notices{wake: make(chan struct{}, 1)} }
@@ -35,44 +35,44 @@ func newNotices() *notices { return &notices{wake: make(chan struct{}, 1)} }
 // later says whether generation a came after b. They wrap around (nf_tables_commit, kernel 6.18).
 func later(a, b uint32) bool { return b == 0 || int32(a-b) > 0 }
 
-// add takes a change. It looks up the author at once, since that may end any moment.
+// add takes a change, calls for a look, and only then looks up the author, which may end any moment: the look is urgent,
+// and the author is wanted no sooner than after it.
 func (n *notices) add(change kernel.Change) {
-	at := time.Now()
-	news, room := n.wants(change)
-	if !news {
+	if change.Generation != 0 && ours(procfs, change) {
+		return // and covered by its look; from a repair that failed, looking again because of it could go on for ever
+	}
+	entry := n.remember(change)
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+	if entry == nil {
 		return
 	}
-	var author Author
-	if room && change.Generation != 0 {
-		author = authorOf("/proc", change)
-	}
-	if author.ours {
-		return // from a repair that failed: to look again because of it could go on for ever
-	}
+	author := authorOf(procfs, change)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	entry.author = author
+}
+
+// remember keeps a change until a look covers it. It returns nil for one that has no author, or no room.
+func (n *notices) remember(change kernel.Change) *noticed {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
 	case change.Generation == 0:
 		n.missed = true
+		return nil
 	case !later(change.Generation, n.covered):
-		return // a look came first
-	default:
-		n.newest = change.Generation
-		if room {
-			n.list = append(n.list, noticed{change, author, at})
-		}
+		return nil
 	}
-	select {
-	case n.wake <- struct{}{}:
-	default:
+	n.newest = change.Generation
+	if len(n.list) == maxNoticed {
+		return nil
 	}
-}
-
-// wants says whether a change is news, and whether there is room to remember it.
-func (n *notices) wants(change kernel.Change) (news, room bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return change.Generation == 0 || later(change.Generation, n.covered), len(n.list) < maxNoticed
+	entry := &noticed{change: change, author: unresolved(change), at: time.Now()}
+	n.list = append(n.list, entry)
+	return entry
 }
 
 // due says whether there are changes that no look has covered. That some were missed is forgotten by it: whoever asks
@@ -92,7 +92,7 @@ func (n *notices) upTo(generation uint32) []noticed {
 	var led []noticed
 	for _, c := range n.list {
 		if !later(c.change.Generation, generation) {
-			led = append(led, c)
+			led = append(led, *c)
 		}
 	}
 	return led

@@ -21,7 +21,7 @@ const (
 // repair puts the ruleset in force again, and returns what is there afterwards and what to say of it. Nothing is done
 // before it that can wait.
 func (g *Guard) repair(ctx context.Context, live kernel.Dump, found check.Result) (kernel.Dump, check.Result) {
-	dump, err := g.live.Repair(ctx, g.want, g.golden)
+	dump, err := g.live.Repair(ctx, g.want, live, g.golden)
 	now := time.Now()
 	g.blame.accuse(g.news.upTo(live.Generation()), g.right)
 	exposed := g.blame.exposed(now)

@@ -46,10 +46,22 @@ func (g *Guard) keep(ctx context.Context, tell func(Report)) {
 			tell(report)
 			told = time.Now()
 		}
-		if !g.rest(ctx, untilNext(report.Result), spare) {
+		while := untilNext(report.Result)
+		if g.news.due() { // it came during the look, or the look could not read
+			while = max(spare.rest(time.Now()), retryAfter(report.Result))
+		}
+		if !g.rest(ctx, while, spare) {
 			return
 		}
 	}
+}
+
+// retryAfter is how long the guard rests at least before it looks again because of a change.
+func retryAfter(r check.Result) time.Duration {
+	if r.Status == check.Unknown {
+		return unreadable
+	}
+	return 0
 }
 
 // rest waits until it is time for the next look: after a while, or soon where there was a change. It returns false when

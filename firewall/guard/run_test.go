@@ -35,7 +35,7 @@ func (*slow) ApplyRehearsed(context.Context, firewall.Ruleset) (kernel.Dump, err
 	return kernel.Dump{}, errSlow
 }
 
-func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump) (kernel.Dump, error) {
+func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump, kernel.Dump) (kernel.Dump, error) {
 	return kernel.Dump{}, errSlow
 }
 
