@@ -101,7 +101,8 @@ func TestGuardRepairs(t *testing.T) {
 			if r.Status != check.Warn || r.Cause != check.FirewallRepaired || !strings.Contains(r.Detail, change.says) {
 				t.Errorf("%v %s: %s; want a repair that says %q", r.Status, r.Cause, r.Detail, change.says)
 			}
-			if e, ok := r.Evidence.(guard.Evidence); !ok || e.By != nil || e.Exposed <= 0 || !strings.HasPrefix(r.Detail, "put back after at most ") {
+			e, ok := r.Evidence.(guard.Evidence)
+			if !ok || e.By != nil || e.Exposed <= 0 || !strings.HasPrefix(r.Detail, "put back after at most ") {
 				t.Errorf("%s, %+v; want the time since the last look, and nobody named", r.Detail, r.Evidence)
 			}
 			if report.Repairs != 1 {

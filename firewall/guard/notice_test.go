@@ -38,7 +38,7 @@ func TestNotices(t *testing.T) {
 	}
 	n.add(by(11))
 	n.add(by(12))
-	if !woken() || !woken() {
+	if first := woken(); !first || !woken() {
 		t.Error("what was not covered is not due")
 	}
 	if led := n.upTo(11); len(led) != 1 || led[0].author.Command != "nft" {
@@ -158,7 +158,9 @@ func TestOursIsThisProcess(t *testing.T) {
 	if !ours(procfs, us) {
 		t.Errorf("%+v is not ours", us)
 	}
-	for _, c := range []kernel.Change{{Thread: us.Thread, Command: "nft"}, {Thread: 1, Command: us.Command}, {Command: us.Command}} {
+	for _, c := range []kernel.Change{
+		{Thread: us.Thread, Command: "nft"}, {Thread: 1, Command: us.Command}, {Command: us.Command},
+	} {
 		if ours(procfs, c) {
 			t.Errorf("%+v is ours", c)
 		}

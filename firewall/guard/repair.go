@@ -28,7 +28,7 @@ func (g *Guard) repair(ctx context.Context, live kernel.Dump, found check.Result
 	if err != nil {
 		found = g.blame.on(found, 0)
 		found.Detail += "; the repair failed: " + err.Error()
-		g.logRepair(slog.LevelError, "repair failed", now, found)
+		g.logRepair(ctx, slog.LevelError, "repair failed", now, found)
 		return live, found
 	}
 	g.repairs.Add(1)
@@ -37,19 +37,19 @@ func (g *Guard) repair(ctx context.Context, live kernel.Dump, found check.Result
 		g.repaired = g.repaired[1:]
 	}
 	found = g.blame.on(found, exposed)
-	g.logRepair(slog.LevelWarn, "repaired the live ruleset", now, found)
+	g.logRepair(ctx, slog.LevelWarn, "repaired the live ruleset", now, found)
 	after := g.blame.after(exposed)
 	g.right, g.blame = now, blame{}
 	return dump, repairedResult(found, after, g.repaired)
 }
 
 // logRepair logs what was done, the first of each second: the number of repairs tells of the others.
-func (g *Guard) logRepair(level slog.Level, message string, now time.Time, found check.Result) {
+func (g *Guard) logRepair(ctx context.Context, level slog.Level, message string, now time.Time, found check.Result) {
 	if now.Sub(g.logged) < logEvery {
 		return
 	}
 	g.logged = now
-	g.log.Log(context.Background(), level, message, "cause", found.Cause, "detail", found.Detail, "repairs", g.repairs.Load())
+	g.log.Log(ctx, level, message, "cause", found.Cause, "detail", found.Detail, "repairs", g.repairs.Load())
 }
 
 // repairedResult is what a repair makes of the finding that led to it: a warning, or a failure when the ruleset was

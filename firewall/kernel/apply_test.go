@@ -75,7 +75,8 @@ func TestRepairHoldsItsGolden(t *testing.T) {
 		t.Errorf("%v\n%s", err, differingLines(got, golden))
 	}
 	var mismatch *MismatchError
-	if got, err = c.Repair(t.Context(), compile(t, wide(3)), Dump{}, golden); !errors.As(err, &mismatch) || got.Equal(golden) {
+	got, err = c.Repair(t.Context(), compile(t, wide(3)), Dump{}, golden)
+	if !errors.As(err, &mismatch) || got.Equal(golden) {
 		t.Errorf("repaired to another ruleset: %v", err)
 	}
 }

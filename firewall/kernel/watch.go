@@ -38,8 +38,8 @@ func (*Conn) Watch() (follow func(ctx context.Context, changed func(Change)) err
 	}, nil
 }
 
-// listenForCommits opens a socket that hears of commits and of nothing else. The filter comes before the group, so that nothing gets
-// in without it.
+// listenForCommits opens a socket that hears of commits and of nothing else. The filter comes before the group, so that
+// nothing gets in without it.
 func listenForCommits(buffer int) (*netlink.Conn, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{MessageBufferSize: watchMessage})
 	if err != nil {
