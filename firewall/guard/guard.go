@@ -49,7 +49,7 @@ type Guard struct {
 	enforce  bool
 	want     firewall.Ruleset
 	golden   kernel.Dump
-	repaired []time.Time // the latest repairs, at most contention of them
+	repaired []time.Time // the latest repairs, and tries in vain, at most contention of them
 	right    time.Time   // when the live table was last seen to be right; zero before
 	blame    blame       // for what is wrong since
 	logged   time.Time   // when a repair was last logged

@@ -136,6 +136,11 @@ func (c *Conn) write(ctx context.Context, table string, live rawTable, code enco
 		}
 		t := newTransaction(c.nft, table, live)
 		t.absent, t.rebuild = live.source.Table == nil, rebuild
+		if t.absent && try > 0 {
+			// Against who deletes the table again and again the race for a generation may never be won. Generation 0 asks
+			// for none: nothing that is there is meant, so that nothing can have changed; reading back tells.
+			t.live.source.generation = 0
+		}
 		err = c.commit(t, code)
 		switch {
 		case errors.Is(err, unix.ERESTART), errors.Is(err, unix.EINTR):
