@@ -13,7 +13,9 @@ import (
 )
 
 const (
-	// interval is how often the live table is looked at. A look at a hundred sources costs about a millisecond.
+	// interval is how often the live table is looked at when no change is told of: for the counters, for a table that went
+	// with its owner, which is no commit, and for a kernel that tells nothing. A look at a hundred sources costs about a
+	// millisecond.
 	interval = 2 * time.Second
 	// calm and alert bound the part of its own time that the guard spends on looking to a hundredth, and to a tenth where
 	// the last look was not ok: who changed the table once is likely to do so again. A look that takes long is made
@@ -21,11 +23,10 @@ const (
 	calm        = 100
 	alert       = 10
 	maxInterval = 30 * time.Second
+	// unreadable is how long the guard waits before it looks again at a change that it could not read.
+	unreadable = 100 * time.Millisecond
 	// lookTimeout bounds one look, repair included.
 	lookTimeout = 30 * time.Second
-	// contention is how many repairs within contentionSpan are no accident any more.
-	contention     = 3
-	contentionSpan = time.Minute
 )
 
 // Report is what the guard tells: what a look saw, and the counters of the live table.
@@ -39,6 +40,7 @@ type Report struct {
 type Guard struct {
 	live Kernel
 	log  *slog.Logger
+	news *notices
 	turn chan struct{} // one look, repair or change at a time: who has put something in
 
 	repairs atomic.Uint64
@@ -47,12 +49,15 @@ type Guard struct {
 	enforce  bool
 	want     firewall.Ruleset
 	golden   kernel.Dump
-	repaired []time.Time // the latest repairs, at most contention of them
+	repaired []time.Time // the latest repairs, and tries in vain, at most contention of them
+	right    time.Time   // when the live table was last seen to be right; zero before
+	blame    blame       // for what is wrong since
+	logged   time.Time   // when a repair was last logged
 }
 
 // New makes a guard over the live table. It guards nothing until Put.
 func New(live Kernel, log *slog.Logger) *Guard {
-	return &Guard{live: live, log: log, turn: make(chan struct{}, 1)}
+	return &Guard{live: live, log: log, news: newNotices(), turn: make(chan struct{}, 1)}
 }
 
 // Put makes the ruleset the one that must be in force: rehearsed in a throw-away namespace, then, with enforce, written
@@ -72,7 +77,11 @@ func (g *Guard) Put(ctx context.Context, ruleset firewall.Ruleset, enforce bool)
 		return err
 	}
 	g.want, g.golden, g.enforce = ruleset, golden, enforce
-	g.repaired = nil
+	g.repaired, g.right, g.blame = nil, time.Time{}, blame{}
+	if enforce {
+		g.right = time.Now()
+		g.news.cover(golden.Generation()) // that of the live table; without enforce, that of the rehearsal
+	}
 	return nil
 }
 
@@ -88,32 +97,6 @@ func (g *Guard) take(ctx context.Context) error {
 
 func (g *Guard) give() { <-g.turn }
 
-// Run looks at the live table until the context ends, repairs it if the guard enforces, and tells of each look. It
-// returns nil.
-func (g *Guard) Run(ctx context.Context, tell func(Report)) error {
-	for {
-		report := g.Look(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		tell(report)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(untilNext(report.Result)):
-		}
-	}
-}
-
-// untilNext is how long the guard rests after a look.
-func untilNext(r check.Result) time.Duration {
-	share := alert
-	if r.Status == check.OK {
-		share = calm
-	}
-	return min(max(interval, time.Duration(share)*r.Duration), maxInterval)
-}
-
 // Look looks at the live table once, repairs it if the guard enforces, and says what it saw.
 func (g *Guard) Look(ctx context.Context) Report {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
@@ -126,9 +109,16 @@ func (g *Guard) Look(ctx context.Context) Report {
 	began = time.Now() // not to count the waiting
 	dump, err := g.live.Dump(ctx)
 	result := judge(compare(g.want, g.golden, dump, err))
-	if g.enforce && mendable(result.Cause) {
-		dump, result = g.repair(ctx, result, began)
+	switch {
+	case result.Status == check.OK:
+		g.right, g.blame = began, blame{}
+	case mendable(result.Cause) && g.enforce:
+		dump, result = g.repair(ctx, dump, result)
+	case mendable(result.Cause):
+		g.blame.accuse(g.news.upTo(dump.Generation()), g.right)
+		result = g.blame.on(result, 0)
 	}
+	g.news.cover(dump.Generation())
 	return Report{
 		Result:   Check().Complete(result, began, time.Since(began)),
 		Counters: dump.Counters(), Repairs: g.repairs.Load(),
@@ -138,39 +128,4 @@ func (g *Guard) Look(ctx context.Context) Report {
 // mendable says whether putting the ruleset in force again helps.
 func mendable(c check.Cause) bool {
 	return c == check.FirewallMissing || c == check.FirewallDormant || c == check.FirewallDrift
-}
-
-// repair puts the ruleset in force again, and returns what is there afterwards and what to say of it.
-func (g *Guard) repair(ctx context.Context, found check.Result, now time.Time) (kernel.Dump, check.Result) {
-	g.log.Warn("repairing the live ruleset", "cause", found.Cause, "detail", found.Detail)
-	dump, err := g.live.Repair(ctx, g.want, g.golden)
-	if err != nil {
-		found.Detail += "; the repair failed: " + err.Error()
-		g.log.Error("repair failed", "err", err)
-		return kernel.Dump{}, found
-	}
-	g.repairs.Add(1)
-	g.repaired = append(g.repaired, now)
-	if len(g.repaired) > contention {
-		g.repaired = g.repaired[1:]
-	}
-	return dump, repairedResult(found, g.repaired, now)
-}
-
-// repairedResult is what a repair makes of the finding that led to it: a warning, or a failure when the ruleset was
-// repaired again and again.
-func repairedResult(found check.Result, repaired []time.Time, now time.Time) check.Result {
-	if len(repaired) == contention && now.Sub(repaired[0]) <= contentionSpan {
-		return check.Result{
-			Status: check.Fail, Cause: check.FirewallContended, Evidence: found.Evidence,
-			Detail: fmt.Sprintf("put back %d times within %s, last because %s", contention, contentionSpan, found.Detail),
-			Remedy: "Find what else writes nftables here: another firewall manager, a timer, a configuration tool " +
-				"(`nft monitor` shows it).",
-		}
-	}
-	return check.Result{
-		Status: check.Warn, Cause: check.FirewallRepaired, Evidence: found.Evidence,
-		Detail: "put back, because " + found.Detail,
-		Remedy: "Find out who changed it: `nft monitor`, the audit log, a recent login.",
-	}
 }

@@ -56,14 +56,17 @@ func ruleset(t *testing.T, from string) firewall.Ruleset {
 	return r
 }
 
-// TestGuardRepairs changes the table in every way that somebody might, and holds what the guard makes of it.
-func TestGuardRepairs(t *testing.T) {
-	want := ruleset(t, "10.20.0.0/24")
+// edit is a change by nft, and what the guard must say of it.
+type edit struct {
+	nft  []string
+	says string
+}
+
+// changes are the ways in which somebody might change the table.
+func changes(t *testing.T, want firewall.Ruleset) map[string]edit {
+	t.Helper()
 	set := want.Sets[firstInterval(t, want)].Name
-	for name, change := range map[string]struct {
-		nft  []string
-		says string
-	}{
+	return map[string]edit{
 		"flush ruleset": {[]string{"flush", "ruleset"}, "is not in the kernel"},
 		"delete table":  {[]string{"delete", "table", "inet", "sallyport"}, "is not in the kernel"},
 		"insert rule":   {[]string{"insert", "rule", "inet", "sallyport", "input", "accept"}, "accept"},
@@ -76,7 +79,13 @@ func TestGuardRepairs(t *testing.T) {
 		"base chain added": {
 			[]string{"add", "chain", "inet", "sallyport", "mine", "{ type filter hook input priority -400; }"}, "mine",
 		},
-	} {
+	}
+}
+
+// TestGuardRepairs changes the table in every way, and holds what the guard makes of it when it only looks.
+func TestGuardRepairs(t *testing.T) {
+	want := ruleset(t, "10.20.0.0/24")
+	for name, change := range changes(t, want) {
 		t.Run(name, func(t *testing.T) {
 			live := inNamespace(t)
 			g := guard.New(live, slog.New(slog.DiscardHandler))
@@ -91,6 +100,10 @@ func TestGuardRepairs(t *testing.T) {
 			r := report.Result
 			if r.Status != check.Warn || r.Cause != check.FirewallRepaired || !strings.Contains(r.Detail, change.says) {
 				t.Errorf("%v %s: %s; want a repair that says %q", r.Status, r.Cause, r.Detail, change.says)
+			}
+			e, ok := r.Evidence.(guard.Evidence)
+			if !ok || e.By != nil || e.Exposed <= 0 || !strings.HasPrefix(r.Detail, "put back after at most ") {
+				t.Errorf("%s, %+v; want the time since the last look, and nobody named", r.Detail, r.Evidence)
 			}
 			if report.Repairs != 1 {
 				t.Errorf("%d repairs", report.Repairs)

@@ -21,14 +21,18 @@ func Check() check.Check {
 // Kernel is what the guard needs of the kernel's side.
 type Kernel interface {
 	ApplyRehearsed(ctx context.Context, ruleset firewall.Ruleset) (kernel.Dump, error)
-	Repair(ctx context.Context, ruleset firewall.Ruleset, golden kernel.Dump) (kernel.Dump, error)
+	Repair(ctx context.Context, ruleset firewall.Ruleset, live, golden kernel.Dump) (kernel.Dump, error)
 	Dump(ctx context.Context) (kernel.Dump, error)
+	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
 }
 
 // Evidence is what a result about the ruleset carries.
 type Evidence struct {
 	Drift []string `json:"drift,omitempty"` // in nft words: + is missing from the live table, - is too much in it
 	Hash  string   `json:"hash,omitempty"`  // of the live table's normalised dump
+
+	By      *Author `json:"by,omitempty"`         // who changed it, where that is known
+	Exposed float64 `json:"exposed_ms,omitempty"` // milliseconds until it was put back; at most, where By is not known
 }
 
 // look is what one look at the live table saw.

@@ -35,9 +35,11 @@ func (*slow) ApplyRehearsed(context.Context, firewall.Ruleset) (kernel.Dump, err
 	return kernel.Dump{}, errSlow
 }
 
-func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump) (kernel.Dump, error) {
+func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump, kernel.Dump) (kernel.Dump, error) {
 	return kernel.Dump{}, errSlow
 }
+
+func (*slow) Watch() (func(context.Context, func(kernel.Change)) error, error) { return nil, errSlow }
 
 func TestUntilNext(t *testing.T) {
 	for _, test := range []struct {

@@ -59,7 +59,7 @@ func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
 
 // apply is Apply, and returns the table as it was read back.
 func (c *Conn) apply(ctx context.Context, r firewall.Ruleset) (rawTable, error) {
-	return c.put(ctx, r, func(got rawTable) error {
+	return c.put(ctx, r, rawTable{}, func(got rawTable) error {
 		if drift := firewall.Diff(r, readTable(got)); !drift.Empty() {
 			return &MismatchError{Drift: drift}
 		}
@@ -68,10 +68,11 @@ func (c *Conn) apply(ctx context.Context, r firewall.Ruleset) (rawTable, error) 
 }
 
 // Repair is Apply with a stricter comparison: the table must come out equal to the golden dump, which is that of the same
-// ruleset, instruction by instruction. It returns what was read back.
-func (c *Conn) Repair(ctx context.Context, r firewall.Ruleset, golden Dump) (Dump, error) {
+// ruleset, instruction by instruction. It returns what was read back. The dump live is what was seen in need of it, so
+// that it is not read again before the write: the zero Dump where nothing was, and that of ErrNoTable where that was it.
+func (c *Conn) Repair(ctx context.Context, r firewall.Ruleset, live, golden Dump) (Dump, error) {
 	var dump Dump
-	_, err := c.put(ctx, r, func(got rawTable) error {
+	_, err := c.put(ctx, r, live.table, func(got rawTable) error {
 		var err error
 		if dump, err = dumpOf(got); err == nil && !dump.Equal(golden) {
 			err = &MismatchError{Drift: firewall.Diff(r, dump.Ruleset())}
@@ -92,21 +93,22 @@ func (c *Conn) ApplyRehearsed(ctx context.Context, r firewall.Ruleset) (Dump, er
 	if err != nil {
 		return Dump{}, err
 	}
-	return c.Repair(ctx, r, golden)
+	return c.Repair(ctx, r, Dump{}, golden)
 }
 
 // put writes the ruleset and reads it back, since a commit without an error proves nothing. What the comparison calls a
-// mismatch is written anew, once.
-func (c *Conn) put(ctx context.Context, r firewall.Ruleset, compare func(rawTable) error) (rawTable, error) {
+// mismatch is written anew, once. The table live is what was seen before, or the zero one.
+func (c *Conn) put(ctx context.Context, r firewall.Ruleset, live rawTable, compare func(rawTable) error) (rawTable, error) {
 	code, err := encode(r)
 	if err != nil {
 		return rawTable{}, err
 	}
 	var got rawTable
 	for _, rebuild := range []bool{false, true} {
-		if err = c.write(ctx, firewall.Table, code, rebuild); err != nil {
+		if err = c.write(ctx, firewall.Table, live, code, rebuild); err != nil {
 			return rawTable{}, err
 		}
+		live = rawTable{}
 		if got, err = c.look(ctx, firewall.Table); err != nil && !errors.Is(err, ErrNoTable) {
 			return rawTable{}, err
 		}
@@ -118,18 +120,27 @@ func (c *Conn) put(ctx context.Context, r firewall.Ruleset, compare func(rawTabl
 }
 
 // write makes one transaction out of the difference to what is there, and commits it under the generation at which it
-// looked: when somebody else commits in between, it looks again.
-func (c *Conn) write(ctx context.Context, table string, code encoded, rebuild bool) error {
+// looked: when somebody else commits in between, it looks again. The first look may have been taken before: then it is
+// live, which has a generation.
+func (c *Conn) write(ctx context.Context, table string, live rawTable, code encoded, rebuild bool) error {
+	seen := live.source.generation != 0
 	for try := range applyTries {
 		if err := pause(ctx, time.Duration(try)*applyPause); err != nil {
 			return err
 		}
-		live, err := c.look(ctx, table)
-		if err != nil && !errors.Is(err, ErrNoTable) {
-			return err
+		var err error
+		if !seen || try > 0 {
+			if live, err = c.look(ctx, table); err != nil && !errors.Is(err, ErrNoTable) {
+				return err
+			}
 		}
 		t := newTransaction(c.nft, table, live)
-		t.absent, t.rebuild = err != nil, rebuild
+		t.absent, t.rebuild = live.source.Table == nil, rebuild
+		if t.absent && try > 0 {
+			// Against who deletes the table again and again the race for a generation may never be won. Generation 0 asks
+			// for none: nothing that is there is meant, so that nothing can have changed; reading back tells.
+			t.live.source.generation = 0
+		}
 		err = c.commit(t, code)
 		switch {
 		case errors.Is(err, unix.ERESTART), errors.Is(err, unix.EINTR):

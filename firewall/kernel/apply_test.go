@@ -70,12 +70,13 @@ func TestRepairHoldsItsGolden(t *testing.T) {
 	rules := compile(t, hostPolicy())
 	golden := fresh(t, rules)
 	runNft(t, "table inet sallyport { chain evil { }\n }\n", "-f", "-")
-	got, err := c.Repair(t.Context(), rules, golden)
+	got, err := c.Repair(t.Context(), rules, Dump{}, golden)
 	if err != nil || !got.Equal(golden) {
 		t.Errorf("%v\n%s", err, differingLines(got, golden))
 	}
 	var mismatch *MismatchError
-	if got, err = c.Repair(t.Context(), compile(t, wide(3)), golden); !errors.As(err, &mismatch) || got.Equal(golden) {
+	got, err = c.Repair(t.Context(), compile(t, wide(3)), Dump{}, golden)
+	if !errors.As(err, &mismatch) || got.Equal(golden) {
 		t.Errorf("repaired to another ruleset: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -50,6 +51,10 @@ func (d Dump) Hash() [sha256.Size]byte { return d.sum }
 // Equal says whether two dumps are of the same rules. A zero Dump is equal to nothing, not to another zero Dump either.
 func (d Dump) Equal(other Dump) bool { return d.sum != [sha256.Size]byte{} && d.sum == other.sum }
 
+// Generation numbers the state of the namespace's ruleset that was read: each commit, to any table and by anybody, raises
+// it, and it wraps around from 2³²-1 to 1. It is 0 where nothing was read from the kernel.
+func (d Dump) Generation() uint32 { return d.table.source.generation }
+
 // Dormant says whether the table's hooks are not registered, so that it judges no packet.
 func (d Dump) Dormant() bool { return d.table.flags&unix.NFT_TABLE_F_DORMANT != 0 }
 
@@ -67,11 +72,14 @@ func (d Dump) String() string {
 func (d Dump) Ruleset() firewall.Ruleset { return readTable(d.table) }
 
 // Dump reads the table inet sallyport as it is in force. Nothing of any other table is decoded. It takes at most ten
-// seconds, less where the context ends sooner. The errors are ErrNoTable, ErrNotPermitted, ErrNoNftables, ErrUnsteady,
-// ErrTooLarge, and the context's.
+// seconds, less where the context ends sooner. The errors are ErrNoTable (with a dump that is none, but tells its
+// generation), ErrNotPermitted, ErrNoNftables, ErrUnsteady, ErrTooLarge, and the context's.
 func (c *Conn) Dump(ctx context.Context) (Dump, error) {
 	table, err := c.look(ctx, firewall.Table)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNoTable):
+		return Dump{table: table}, fmt.Errorf("kernel: %w", err)
+	case err != nil:
 		return Dump{}, fmt.Errorf("kernel: %w", err)
 	}
 	return dumpOf(table)

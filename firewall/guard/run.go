@@ -1,0 +1,93 @@
+package guard
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sallyport/check"
+)
+
+// Run looks at the live table until the context ends: at once when the kernel tells of a change of the namespace's
+// ruleset, as long as that takes no more than a tenth of the time, and by itself besides. It repairs the table if the
+// guard enforces, and tells of each look, save that a change which did no harm is not told of before its turn: what was
+// told of a repair stands for a while. Where the kernel tells of no changes, that is logged once, and the guard goes on
+// without. It returns nil.
+func (g *Guard) Run(ctx context.Context, tell func(Report)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	if follow, err := g.live.Watch(); err != nil {
+		g.log.Warn("the kernel tells of no changes: they are found by looking", "every", interval, "err", err)
+	} else {
+		watching.Go(func() {
+			if err := follow(ctx, g.news.add); err != nil {
+				g.log.Warn("the kernel tells of no more changes: they are found by looking", "every", interval, "err", err)
+			}
+		})
+	}
+	g.keep(ctx, tell)
+	return nil
+}
+
+// keep looks, tells and rests until the context ends.
+func (g *Guard) keep(ctx context.Context, tell func(Report)) {
+	spare := newAllowance(time.Now())
+	var told time.Time
+	for {
+		report := g.Look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		now := time.Now()
+		spare.spend(report.Result.Duration, now)
+		if report.Result.Status != check.OK || now.Sub(told) >= interval {
+			tell(report)
+			told = time.Now()
+		}
+		while := untilNext(report.Result)
+		if g.news.due() { // it came during the look, or the look could not read
+			while = max(spare.rest(time.Now()), retryAfter(report.Result))
+		}
+		if !g.rest(ctx, while, spare) {
+			return
+		}
+	}
+}
+
+// retryAfter is how long the guard rests at least before it looks again because of a change.
+func retryAfter(r check.Result) time.Duration {
+	if r.Status == check.Unknown {
+		return unreadable
+	}
+	return 0
+}
+
+// rest waits until it is time for the next look: after a while, or soon where there was a change. It returns false when
+// the context ends.
+func (g *Guard) rest(ctx context.Context, while time.Duration, spare *allowance) bool {
+	timer := time.NewTimer(while)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-g.news.wake:
+			if g.news.due() {
+				timer.Reset(spare.rest(time.Now()))
+			}
+		}
+	}
+}
+
+// untilNext is how long the guard rests after a look.
+func untilNext(r check.Result) time.Duration {
+	share := alert
+	if r.Status == check.OK {
+		share = calm
+	}
+	return min(max(interval, time.Duration(share)*r.Duration), maxInterval)
+}

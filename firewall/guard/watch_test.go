@@ -1,0 +1,317 @@
+package guard_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/check"
+	"sallyport/firewall"
+	"sallyport/firewall/guard"
+	"sallyport/firewall/kernel"
+)
+
+// counted is the kernel, and counts what the guard asks of it.
+type counted struct {
+	*kernel.Conn
+	looks atomic.Int64
+	spent atomic.Int64 // nanoseconds, in looks and repairs
+}
+
+func (c *counted) Dump(ctx context.Context) (kernel.Dump, error) {
+	c.looks.Add(1)
+	defer c.spend(time.Now())
+	return c.Conn.Dump(ctx)
+}
+
+func (c *counted) Repair(ctx context.Context, r firewall.Ruleset, live, golden kernel.Dump) (kernel.Dump, error) {
+	defer c.spend(time.Now())
+	return c.Conn.Repair(ctx, r, live, golden)
+}
+
+func (c *counted) spend(began time.Time) { c.spent.Add(int64(time.Since(began))) }
+
+// watched is a guard that runs in a namespace of the test's own.
+type watched struct {
+	guard   *guard.Guard
+	live    *counted
+	want    firewall.Ruleset
+	reports chan guard.Report
+}
+
+// inForce puts the test into a fresh namespace, with a guard that runs there until the test ends.
+func inForce(t *testing.T) *watched {
+	t.Helper()
+	w := &watched{
+		live: &counted{Conn: inNamespace(t)}, want: ruleset(t, "10.20.0.0/24"),
+		reports: make(chan guard.Report, 100_000),
+	}
+	w.guard = guard.New(w.live, slog.New(slog.DiscardHandler))
+	w.put(t)
+	inBackground(t, func(ctx context.Context) error {
+		return w.guard.Run(ctx, func(r guard.Report) { w.reports <- r })
+	})
+	if r := w.next(t, time.Second).Result; r.Status != check.OK {
+		t.Fatalf("at first: %v %s: %s", r.Status, r.Cause, r.Detail)
+	}
+	return w
+}
+
+// inBackground runs f in the namespace of the test's thread until the test ends, and waits for it.
+func inBackground(t *testing.T, f func(context.Context) error) {
+	t.Helper()
+	namespace, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET)
+		if err == nil {
+			err = f(ctx)
+		}
+		ended <- err
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		_ = namespace.Close()
+	})
+}
+
+func (w *watched) put(t *testing.T) {
+	t.Helper()
+	if err := w.guard.Put(t.Context(), w.want, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *watched) next(t *testing.T, within time.Duration) guard.Report {
+	t.Helper()
+	select {
+	case r := <-w.reports:
+		return r
+	case <-time.After(within):
+		t.Fatalf("nothing is told within %s", within)
+		return guard.Report{}
+	}
+}
+
+// repaired waits for the next repair. It is shorter than the guard's own interval, so that only a notification will do.
+func (w *watched) repaired(t *testing.T) check.Result {
+	t.Helper()
+	const within = 1500 * time.Millisecond
+	for until := time.Now().Add(within); ; {
+		r := w.next(t, time.Until(until)).Result
+		if r.Cause == check.FirewallRepaired || r.Cause == check.FirewallContended {
+			return r
+		}
+	}
+}
+
+func TestGuardRepairsAtOnce(t *testing.T) {
+	for name, change := range changes(t, ruleset(t, "10.20.0.0/24")) {
+		t.Run(name, func(t *testing.T) {
+			w := inForce(t)
+			nft(t, change.nft...)
+			r := w.repaired(t)
+			if !strings.Contains(r.Detail, change.says) || !strings.Contains(r.Detail, `; changed by "nft" (pid `) {
+				t.Errorf("detail: %s", r.Detail)
+			}
+			e, ok := r.Evidence.(guard.Evidence)
+			if !ok || e.By == nil || e.By.Command != "nft" || e.By.PID == 0 || e.Exposed <= 0 || e.Exposed > 250 {
+				t.Errorf("evidence: %+v", r.Evidence)
+			}
+			if r := w.guard.Look(t.Context()); r.Result.Status != check.OK || r.Repairs != 1 {
+				t.Errorf("after %d repairs: %v %s", r.Repairs, r.Result.Status, r.Result.Detail)
+			}
+		})
+	}
+}
+
+// TestGuardNamesWhoHoldsOn changes the table by a process that stays, so that all of it can be told.
+func TestGuardNamesWhoHoldsOn(t *testing.T) {
+	w := inForce(t)
+	staying(t)()
+	r := w.repaired(t)
+	want := fmt.Sprintf(`; changed by "nft" \(pid \d+: nft -i, uid %d\)$`, os.Getuid())
+	if !regexp.MustCompile(want).MatchString(r.Detail) {
+		t.Errorf("%s\nwant it to match %s", r.Detail, want)
+	}
+}
+
+// TestRepairTime measures how long the host is open at each of 200 flushes: between the kernel's word of the flush and its
+// word of the repair, as a third party hears them. The flushes come in rounds, each to a guard that has seen no fight.
+func TestRepairTime(t *testing.T) {
+	for name, flusher := range map[string]func(*testing.T) func(){
+		"nft that ends":  func(t *testing.T) func() { return func() { nft(t, "flush", "ruleset") } },
+		"nft that stays": staying,
+	} {
+		t.Run(name, func(t *testing.T) { repairTime(t, flusher) })
+	}
+}
+
+func repairTime(t *testing.T, flusher func(*testing.T) func()) {
+	t.Helper()
+	const rounds, flushes = 10, 20
+	var open []time.Duration
+	for range rounds {
+		t.Run("", func(t *testing.T) { open = append(open, openTimes(t, flushes, flusher)...) })
+	}
+	if len(open) != rounds*flushes {
+		t.Fatalf("%d repairs of %d flushes", len(open), rounds*flushes)
+	}
+	slices.Sort(open)
+	median, p99 := open[len(open)/2], open[len(open)*99/100]
+	t.Logf("repair time over %d flushes: median %s, p99 %s, max %s", len(open), median, p99, open[len(open)-1])
+	if median > 20*time.Millisecond {
+		t.Errorf("median %s", median)
+	}
+}
+
+// staying starts an nft that ends with the test, and returns what makes it flush.
+func staying(t *testing.T) func() {
+	t.Helper()
+	stays := exec.CommandContext(t.Context(), "nft", "-i")
+	stdin, err := stays.StdinPipe()
+	if err == nil {
+		err = stays.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stays.Wait() }) // killed by the context
+	return func() {
+		if _, err := fmt.Fprintln(stdin, "flush ruleset"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func openTimes(t *testing.T, flushes int, flusher func(*testing.T) func()) (open []time.Duration) {
+	t.Helper()
+	type commit struct {
+		kernel.Change
+		at time.Time
+	}
+	w := inForce(t)
+	heard := make(chan commit, 10_000)
+	follow, err := w.live.Watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inBackground(t, func(ctx context.Context) error {
+		return follow(ctx, func(c kernel.Change) { heard <- commit{c, time.Now()} })
+	})
+	flush := flusher(t)
+	for i := range flushes {
+		flush()
+		r := w.repaired(t)
+		if e := r.Evidence.(guard.Evidence); e.By == nil || e.By.Command != "nft" {
+			t.Errorf("flush %d is by %+v", i, e.By)
+		}
+		flushed := <-heard
+		mended := <-heard
+		if flushed.Command != "nft" || mended.Generation != flushed.Generation+1 {
+			t.Fatalf("%+v, then %+v; want a flush and its repair", flushed, mended)
+		}
+		open = append(open, mended.at.Sub(flushed.at))
+	}
+	if r := w.guard.Look(t.Context()); r.Repairs != uint64(flushes) {
+		t.Errorf("%d repairs of %d flushes", r.Repairs, flushes)
+	}
+	return open
+}
+
+// TestGuardDoesNotRepairItself holds that neither its own repair nor the changes of others' tables make it write, and that
+// its own make it not even look.
+func TestGuardDoesNotRepairItself(t *testing.T) {
+	w := inForce(t)
+	nft(t, "flush", "ruleset")
+	w.repaired(t)
+	before := w.live.looks.Load()
+	select {
+	case r := <-w.reports:
+		t.Errorf("told within a second of the repair: %v %s", r.Result.Status, r.Result.Detail)
+	case <-time.After(time.Second):
+	}
+	if looks := w.live.looks.Load() - before; looks != 0 {
+		t.Errorf("%d looks at its own repair", looks)
+	}
+	const changes = 100
+	for range changes / 2 {
+		nft(t, "add", "table", "ip", "others")
+		nft(t, "delete", "table", "ip", "others")
+	}
+	report := w.guard.Look(t.Context())
+	if report.Repairs != 1 || report.Result.Status != check.OK {
+		t.Errorf("%d repairs, want 1: %s", report.Repairs, report.Result.Detail)
+	}
+	looks := w.live.looks.Load() - before
+	t.Logf("%d looks at %d changes of others", looks, changes)
+	if looks > changes+5 {
+		t.Errorf("%d looks at %d changes of others", looks, changes)
+	}
+}
+
+// TestFight lets another program flush as fast as it can: the guard speaks up, bounds its share, and never gives up.
+func TestFight(t *testing.T) {
+	w := inForce(t)
+	before, began := time.Duration(w.live.spent.Load()), time.Now()
+	const flushes = 400
+	script := strings.Repeat("nft flush ruleset\n", flushes)
+	if out, err := exec.CommandContext(t.Context(), "sh", "-ec", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	took, spent := time.Since(began), time.Duration(w.live.spent.Load())-before
+	repairs, told, contended := uint64(0), len(w.reports), check.Result{}
+	for len(w.reports) > 0 {
+		r := <-w.reports
+		if repairs = r.Repairs; r.Result.Cause == check.FirewallContended {
+			contended = r.Result
+		}
+	}
+	t.Logf("%d flushes in %s: %d reports, %d repairs, %s spent", flushes, took, told, repairs, spent)
+	if told < 3 {
+		t.Errorf("%d reports: the guard has given up", told)
+	}
+	if !strings.Contains(contended.Detail, `changed by "nft" (pid `) {
+		t.Errorf("no contention told, or not by whom: %s", contended.Detail)
+	}
+	const saved, last = 500 * time.Millisecond, 300 * time.Millisecond
+	if most := saved + took/10 + last; spent > most {
+		t.Errorf("%s spent of %s, want at most %s", spent, took, most)
+	}
+	own, err := kernel.Open() // the guard's is for one at a time
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = own.Close() }()
+	for until := time.Now().Add(2 * time.Second); ; {
+		_, err := own.Dump(t.Context())
+		if err == nil {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("after the fight: %v", err)
+		}
+	}
+	if r := w.guard.Look(t.Context()).Result; r.Status != check.OK {
+		t.Errorf("after the fight: %v %s", r.Status, r.Detail)
+	}
+}
