@@ -6,12 +6,14 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,16 +59,23 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// freePort is a port of 127.0.0.1 that nobody has for UDP nor TCP at this moment.
+// given are the ports that freePort has given: each is given once.
+var given sync.Map
+
+// freePort is a port of 127.0.0.1 that nobody has for UDP nor TCP at this moment. It is below those that the kernel gives
+// by itself (ip_local_port_range), so that no connection takes it before the server does that it is meant for.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	for range 1000 {
+		port := 20_000 + rand.IntN(6_000)
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
 		}
-		port := l.Addr().(*net.TCPAddr).Port
-		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		l, err := net.Listen("tcp", local(port).String())
+		if err != nil {
+			continue
+		}
+		u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(local(port)))
 		_ = l.Close()
 		if err == nil {
 			_ = u.Close()

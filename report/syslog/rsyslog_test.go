@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"sallyport/check"
@@ -112,16 +116,34 @@ func startRsyslog(t *testing.T) *rsyslog {
 	}
 }
 
-// freePorts finds a port for UDP and two for TCP that nobody has now. rsyslogd cannot say which it was given.
-func freePorts(t *testing.T) [3]string {
+// given are the first ports of those that freePorts has given: each is given once.
+var given sync.Map
+
+// freePorts finds a port for UDP and two for TCP that nobody has now: rsyslogd cannot say which it was given. They are
+// below those that the kernel gives by itself (ip_local_port_range), so that no connection takes one meanwhile.
+func freePorts(t *testing.T) (ports [3]string) {
 	t.Helper()
-	udp := listenPacket(t, "udp", "127.0.0.1:0")
-	tcp, tls := listen(t, "tcp", "127.0.0.1:0"), listen(t, "tcp", "127.0.0.1:0")
-	var ports [3]string
-	for i, a := range []net.Addr{udp.LocalAddr(), tcp.Addr(), tls.Addr()} {
-		_, ports[i], _ = net.SplitHostPort(a.String())
+	for range 1000 {
+		first := 26_000 + 3*rand.IntN(2_000)
+		if _, taken := given.LoadOrStore(first, true); taken {
+			continue
+		}
+		udp, noUDP := net.ListenPacket("udp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first)))
+		tcp, noTCP := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first+1)))
+		tls, noTLS := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first+2)))
+		for _, held := range []io.Closer{udp, tcp, tls} {
+			if held != nil {
+				_ = held.Close()
+			}
+		}
+		if noUDP == nil && noTCP == nil && noTLS == nil {
+			for i := range ports {
+				ports[i] = strconv.Itoa(first + i)
+			}
+			return ports
+		}
 	}
-	_, _, _ = udp.Close(), tcp.Close(), tls.Close()
+	t.Fatal("no three free ports")
 	return ports
 }
 
