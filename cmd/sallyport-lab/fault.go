@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
+	"strings"
 	"time"
 
 	"sallyport/integration/lab"
@@ -60,12 +62,27 @@ func (s *scene) serverFaults() []fault {
 	}
 }
 
+// tableFault spoils the table by nft itself where there is one, and else as it would.
 func (s *scene) tableFault(title string, how lab.Tampering, cause string) fault {
-	return fault{
+	f := fault{
 		title: title, did: string(how),
-		spoil: func(context.Context) error { return s.lab.Host.Tamper(how) },
+		spoil: func(ctx context.Context) error { return s.nft(ctx, how) },
 		check: "firewall", status: "warn", cause: cause,
 	}
+	if _, err := exec.LookPath("nft"); err != nil {
+		f.did += "   (there is no nft here: the lab sends the same message)"
+		f.spoil = func(context.Context) error { return s.lab.Host.Tamper(how) }
+	}
+	return f
+}
+
+func (s *scene) nft(ctx context.Context, how lab.Tampering) error {
+	line := strings.Fields(string(how))
+	got, err := s.lab.Host.Run(ctx, line[0], line[1:]...)
+	if err == nil && got.Code != 0 {
+		err = fmt.Errorf("exit code %d: %s", got.Code, got.Stderr)
+	}
+	return err
 }
 
 // breakAndMend does it, waits for what Sallyport says, undoes it, and waits until all is well.
