@@ -102,8 +102,8 @@ func TestGoldenFilesHaveTheirInput(t *testing.T) {
 
 func TestShippedExample(t *testing.T) {
 	const shipped = "../deploy/sallyport.yaml"
-	golden(t, shipped, Example())
-	c, err := Load(shipped, Options{SkipFiles: true, Environ: noEnviron})
+	golden(t, shipped, example())
+	c, err := load(shipped, Options{SkipFiles: true, Environ: noEnviron})
 	if err != nil {
 		t.Fatal(err)
 	}

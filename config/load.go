@@ -33,15 +33,6 @@ func Read(path string) ([]byte, error) {
 	return data, nil
 }
 
-// Load reads and validates the configuration at path. The error is Errors: everything that is wrong, with its place.
-func Load(path string, opts Options) (*Config, error) {
-	data, err := Read(path)
-	if err != nil {
-		return nil, err
-	}
-	return Parse(path, data, opts)
-}
-
 // Parse validates the text of a configuration; name stands for its file in errors. The error is Errors.
 func Parse(name string, data []byte, opts Options) (*Config, error) {
 	src, wrong := newSource(name, data)

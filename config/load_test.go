@@ -28,7 +28,7 @@ func TestLoadWhatIsNoConfiguration(t *testing.T) {
 		"NUL":        {write(t, "x.yaml", strings.Repeat("\x00", 4096), 0o600), "the file holds NUL bytes"},
 		"a name\x00": {"a\x00b", "the file cannot be opened"},
 	} {
-		_, err := Load(test.path, Options{})
+		_, err := load(test.path, Options{})
 		var all Errors
 		if !errors.As(err, &all) || len(all) != 1 {
 			t.Fatalf("%s: %v", name, err)
@@ -43,7 +43,7 @@ func TestLoadUnreadable(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root reads everything")
 	}
-	_, err := Load(write(t, "x.yaml", "paths: {}\n", 0o200), Options{})
+	_, err := load(write(t, "x.yaml", "paths: {}\n", 0o200), Options{})
 	if err == nil || !strings.Contains(err.Error(), "cannot be read by this user") {
 		t.Errorf("got %v", err)
 	}
@@ -51,7 +51,7 @@ func TestLoadUnreadable(t *testing.T) {
 
 func TestLoadNamesItsFile(t *testing.T) {
 	path := write(t, "x.yaml", "paths: {}\n", 0o600)
-	c, err := Load(path, Options{})
+	c, err := load(path, Options{})
 	if err != nil || c.File != path {
 		t.Errorf("%v, %v", c, err)
 	}
@@ -172,4 +172,13 @@ func TestSyntaxErrorDoesNotShowASecret(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+}
+
+// load reads and validates the configuration at path.
+func load(path string, opts Options) (*Config, error) {
+	data, err := Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, opts)
 }

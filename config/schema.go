@@ -35,7 +35,7 @@ type schema struct {
 }
 
 // Schema is the JSON Schema (draft 2020-12) of the file. It comes from the same definitions as the decoder. It is for
-// editors: what takes more than one key, a file or the clock to judge, only Load can tell.
+// editors: what takes more than one key, a file or the clock to judge, only Parse can tell.
 func Schema() []byte {
 	s := fileForm().schema
 	s.Dialect = "https://json-schema.org/draft/2020-12/schema"

@@ -55,7 +55,7 @@ func TestSchemaAcceptsValidFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{"example": Example(), "starter": starter, "every key": every} {
+	for name, text := range map[string][]byte{"example": example(), "starter": starter, "every key": every} {
 		v, err := asJSON(t, text)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -67,7 +67,7 @@ func TestSchemaAcceptsValidFiles(t *testing.T) {
 }
 
 // beyondSchema are the rules that a schema cannot tell, since they need more than one key, a file or arithmetic.
-// Whatever else Load refuses, the schema must refuse too.
+// Whatever else Parse refuses, the schema must refuse too.
 func beyondSchema() []string {
 	return []string{
 		"anchor-alias", "bidi", "bom", "check-name-reserved", "check-name-twice", "confirm-within", "crlf",
@@ -105,7 +105,7 @@ func TestSchemaRefusesInvalidFiles(t *testing.T) {
 		}
 		refused++
 		if err := s.Validate(v); err == nil {
-			t.Errorf("%s: the schema accepts what Load refuses", name)
+			t.Errorf("%s: the schema accepts what Parse refuses", name)
 		}
 	}
 	if refused < 40 {
@@ -114,7 +114,7 @@ func TestSchemaRefusesInvalidFiles(t *testing.T) {
 }
 
 // TestSchemaDescribesEveryKey holds that no key is without a description, and that those the example shows with a value
-// of their own, or that Load fills in, say so.
+// of their own, or that Parse fills in, say so.
 func TestSchemaDescribesEveryKey(t *testing.T) {
 	var walk func(path string, s *schema)
 	walk = func(path string, s *schema) {

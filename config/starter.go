@@ -30,7 +30,7 @@ type starter struct {
 }
 
 // Starter is a starting configuration for the host with these facts. The only way in is SSH from the address of the
-// person who asks, and from there alone. Where that is not known, Load refuses the file until it is filled in: a guess
+// person who asks, and from there alone. Where that is not known, Parse refuses the file until it is filled in: a guess
 // would either lock somebody out or let somebody in.
 func Starter(facts Facts) ([]byte, error) {
 	page, err := template.New("starter").Parse(starterText)

@@ -13,7 +13,7 @@ import (
 // everyKey is the valid file that exercises every key.
 func everyKey(t *testing.T) *Config {
 	t.Helper()
-	c, err := Load("testdata/valid/every-key.yaml", Options{SkipFiles: true, Environ: noEnviron})
+	c, err := load("testdata/valid/every-key.yaml", Options{SkipFiles: true, Environ: noEnviron})
 	if err != nil {
 		t.Fatal(err)
 	}

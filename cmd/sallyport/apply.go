@@ -63,29 +63,24 @@ func newApply(opts *options) *cobra.Command {
 }
 
 func apply(ctx context.Context, w io.Writer, opts *options, flags applyFlags) error {
-	conf, err := opts.loadPolicy()
+	next, err := opts.candidate("")
 	if err != nil {
 		return err
 	}
-	ruleset, err := compile(conf, opts.noManagement)
-	if err != nil {
+	if err := next.keepsOwnerIn(os.Getenv("SSH_CONNECTION"), flags.force); err != nil {
 		return err
 	}
-	if err := keepsOwnerIn(conf, os.Getenv("SSH_CONNECTION"), flags.force); err != nil {
-		return err
-	}
-	next := candidate{file: conf.File, policy: policyOf(conf.Firewall, opts.noManagement), ruleset: ruleset}
 	if flags.dryRun {
 		if err := next.unless(ctx, flags.force); err != nil {
 			return err
 		}
-		return rehearse(ctx, w, ruleset)
+		return rehearse(ctx, w, next.ruleset)
 	}
-	if conf.Firewall.Mode != config.Enforce {
+	if !next.enforces() {
 		return fmt.Errorf("%s: firewall.mode is %s: set it to enforce to put a ruleset in force",
-			conf.File, conf.Firewall.Mode)
+			next.conf.File, next.conf.Firewall.Mode)
 	}
-	return putInForce(ctx, w, conf, next, flags.force)
+	return putInForce(ctx, w, next, flags.force)
 }
 
 func rehearse(ctx context.Context, w io.Writer, ruleset firewall.Ruleset) error {
@@ -99,9 +94,9 @@ func rehearse(ctx context.Context, w io.Writer, ruleset firewall.Ruleset) error 
 }
 
 // putInForce asks the running guard, and does it itself where none runs.
-func putInForce(ctx context.Context, w io.Writer, conf *config.Config, next candidate, force bool) error {
+func putInForce(ctx context.Context, w io.Writer, next candidate, force bool) error {
 	by := "sallyport apply"
-	err := askGuard(ctx, conf, force)
+	err := askGuard(ctx, next.conf, force)
 	switch {
 	case err == nil:
 		by = "the running guard"

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"sallyport/config"
 	"sallyport/control"
 	"sallyport/firewall"
 	"sallyport/firewall/guard"
@@ -27,22 +26,19 @@ type guardProcess struct {
 	file  string        // the configuration, as an absolute path
 	turn  chan struct{} // one change of what is in force at a time: who has put something in
 
+	inForce *firewall.Policy // of whose turn it is; nil before the first was put in force, and where the guard observes
+
 	mu      sync.Mutex
 	last    control.Report
-	changed chan struct{}    // closed when last is replaced
-	inForce *firewall.Policy // nil while none was put in force: before the first, and where the guard observes
+	changed chan struct{} // closed when last is replaced
 }
 
 func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
-	conf, err := opts.loadPolicy()
+	first, err := opts.candidate("")
 	if err != nil {
 		return err
 	}
-	ruleset, err := compile(conf, opts.noManagement)
-	if err != nil {
-		return err
-	}
-	listener, lock, err := control.Listen(filepath.Join(conf.Paths.Runtime, control.GuardSocket))
+	listener, lock, err := control.Listen(filepath.Join(first.conf.Paths.Runtime, control.GuardSocket))
 	if err != nil {
 		return err
 	}
@@ -62,14 +58,13 @@ func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
 		opts: opts, log: log, guard: guard.New(live, log), file: file,
 		turn: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
-	next := p.candidate(conf, ruleset)
-	if conf.Firewall.Mode == config.Enforce {
-		next.warn(ctx, log)
+	if first.enforces() {
+		first.warn(ctx, log)
 	}
-	if err := p.take(ctx, conf, next); err != nil {
+	if err := p.take(ctx, first); err != nil {
 		return err
 	}
-	log.Info("guarding", "mode", conf.Firewall.Mode, "table", "inet sallyport")
+	log.Info("guarding", "mode", first.conf.Firewall.Mode, "table", "inet sallyport")
 	return p.run(ctx, listener)
 }
 
@@ -89,23 +84,13 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 	return group.Wait()
 }
 
-func (p *guardProcess) candidate(conf *config.Config, ruleset firewall.Ruleset) candidate {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	policy := policyOf(conf.Firewall, p.opts.noManagement)
-	return candidate{file: conf.File, policy: policy, ruleset: ruleset, inForce: p.inForce}
-}
-
 // take has the guard keep the candidate in force, or watch it.
-func (p *guardProcess) take(ctx context.Context, conf *config.Config, next candidate) error {
-	enforce := conf.Firewall.Mode == config.Enforce
-	if err := p.guard.Put(ctx, next.ruleset, enforce); err != nil {
+func (p *guardProcess) take(ctx context.Context, next candidate) error {
+	if err := p.guard.Put(ctx, next.ruleset, next.enforces()); err != nil {
 		return err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.inForce = nil
-	if enforce {
+	if next.enforces() {
 		p.inForce = &next.policy
 	}
 	return nil
@@ -119,24 +104,20 @@ func (p *guardProcess) put(ctx context.Context, digest string, keeps func(contex
 		return fmt.Errorf("the guard is busy with another change: %w", context.Cause(ctx))
 	}
 	defer func() { <-p.turn }()
-	conf, err := p.opts.expecting(digest, p.opts.loadPolicy)
+	next, err := p.opts.candidate(digest)
 	if err != nil {
 		return err
 	}
-	ruleset, err := compile(conf, p.opts.noManagement)
-	if err != nil {
-		return err
-	}
-	next := p.candidate(conf, ruleset)
-	if conf.Firewall.Mode == config.Enforce {
+	next.inForce = p.inForce
+	if next.enforces() {
 		if err := keeps(ctx, next); err != nil {
 			return err
 		}
 	}
-	if err := p.take(ctx, conf, next); err != nil {
+	if err := p.take(ctx, next); err != nil {
 		return err
 	}
-	p.log.Info("configuration in force", "file", p.file, "mode", conf.Firewall.Mode)
+	p.log.Info("configuration in force", "file", p.file, "mode", next.conf.Firewall.Mode)
 	p.tell(p.guard.Look(ctx))
 	return nil
 }

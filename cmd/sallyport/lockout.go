@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sallyport/check"
-	"sallyport/config"
 	"sallyport/firewall"
 	"sallyport/firewall/kernel"
 )
@@ -28,24 +27,13 @@ const (
 )
 
 // keepsOwnerIn refuses a policy that shuts out the address from which this very session is logged in, by SSH_CONNECTION.
-func keepsOwnerIn(conf *config.Config, connection string, force bool) error {
+func (c candidate) keepsOwnerIn(connection string, force bool) error {
 	s, ok := parseSession(connection)
-	if !ok || force {
-		return nil
-	}
-	if policyOf(conf.Firewall, true).Admits(s.client.WithZone(""), firewall.TCP, s.port) {
+	if !ok || force || c.policy.Admits(s.client, firewall.TCP, s.port) {
 		return nil
 	}
 	return fmt.Errorf("%s: this policy shuts out %s, from which you are logged in on port %d: add it to an exception of "+
-		"firewall.management, or give --force", conf.File, s.client, s.port)
-}
-
-// candidate is a policy that is about to be put in force.
-type candidate struct {
-	file    string
-	policy  firewall.Policy
-	ruleset firewall.Ruleset
-	inForce *firewall.Policy // until then; nil: not known, and the live table is asked
+		"firewall.management, or give --force", c.conf.File, s.client, s.port)
 }
 
 // keepsPeersIn refuses a policy that shuts out a peer now connected to a management port; otherwise says how to have
@@ -54,7 +42,7 @@ func (c candidate) keepsPeersIn(ctx context.Context, otherwise string) error {
 	locked, err := c.lockedOut(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: whether this policy shuts out somebody who is connected now cannot be told: %w; "+
-			"mend that, or %s", c.file, err, otherwise)
+			"mend that, or %s", c.conf.File, err, otherwise)
 	}
 	if len(locked) == 0 {
 		return nil
@@ -64,7 +52,7 @@ func (c candidate) keepsPeersIn(ctx context.Context, otherwise string) error {
 		them = "them"
 	}
 	return fmt.Errorf("%s: this policy shuts out %s: add %s to an exception of firewall.management, or %s",
-		c.file, inWords(locked), them, otherwise)
+		c.conf.File, inWords(locked), them, otherwise)
 }
 
 // unless is keepsPeersIn for a command, which can be forced.

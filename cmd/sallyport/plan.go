@@ -27,17 +27,13 @@ func newPlan(opts *options) *cobra.Command {
 			"Exit codes: 0 the live ruleset is the compiled one, 2 it differs, 3 could not tell.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := opts.loadPolicy()
-			if err != nil {
-				return err
-			}
-			ruleset, err := compile(conf, opts.noManagement)
+			next, err := opts.candidate("")
 			if err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), planTimeout)
 			defer cancel()
-			return writePlan(cmd.OutOrStdout(), output, ruleset, compare(ctx, ruleset))
+			return writePlan(cmd.OutOrStdout(), output, next.ruleset, compare(ctx, next.ruleset))
 		},
 	}
 	bindOutput(cmd, &output, "text", "json")

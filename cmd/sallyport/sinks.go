@@ -63,17 +63,17 @@ func (s *sinks) prepare(conf *config.Config, checks []string) (*change, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	c := &change{checks: checks, keep: map[string]bool{}}
-	for _, make := range s.wanted(conf) {
-		if s.outputs[make.key] != nil {
-			c.keep[make.key] = true
+	for _, w := range s.wanted(conf) {
+		if s.outputs[w.key] != nil {
+			c.keep[w.key] = true
 			continue
 		}
-		o, err := make.output()
+		o, err := w.output()
 		if err != nil {
 			c.abandon()
 			return nil, err
 		}
-		o.key = make.key
+		o.key = w.key
 		c.start = append(c.start, o)
 	}
 	return c, nil

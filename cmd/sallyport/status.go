@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -50,12 +52,12 @@ func newStatus(opts *options) *cobra.Command {
 func askStatus(ctx context.Context, socket string) (document.Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	var doc document.Document
-	if err := control.Call(ctx, socket, control.VerbStatus, nil, &doc); err != nil {
+	var answer json.RawMessage
+	if err := control.Call(ctx, socket, control.VerbStatus, nil, &answer); err != nil {
 		return document.Document{}, fmt.Errorf("ask the daemon: %w (does `sallyport run` run with this configuration?)",
 			err)
 	}
-	return doc, nil
+	return document.Read(bytes.NewReader(answer))
 }
 
 // watchStatus reports until the context ends, which is how it is meant to end. On a terminal each report overwrites the

@@ -12,20 +12,41 @@ import (
 var errFirewallOff = errors.New("the configuration has no firewall section, or its mode is off: there is no ruleset " +
 	"(`sallyport init` proposes a section)")
 
+// candidate is a configuration with what it makes of the firewall: a policy that may be put in force.
+type candidate struct {
+	conf    *config.Config
+	policy  firewall.Policy
+	ruleset firewall.Ruleset
+	inForce *firewall.Policy // until then; nil: not known, and the live table is asked
+}
+
+// enforces says whether the candidate is to be put in force, and not only to be looked at.
+func (c candidate) enforces() bool { return c.conf.Firewall.Mode == config.Enforce }
+
+// candidate loads what the firewall needs of the configuration, of that digest where one is given, and compiles it.
+func (o *options) candidate(digest string) (candidate, error) {
+	conf, err := o.expecting(digest, o.loadPolicy)
+	if err != nil {
+		return candidate{}, err
+	}
+	return compile(conf, o.noManagement)
+}
+
 // compile turns the configuration into the ruleset that the kernel should hold. What this version does not build is
 // refused: a policy that is only half in force is worse than none.
-func compile(conf *config.Config, noManagement bool) (firewall.Ruleset, error) {
+func compile(conf *config.Config, noManagement bool) (candidate, error) {
 	if conf.Firewall.Mode == config.Off {
-		return firewall.Ruleset{}, errFirewallOff
+		return candidate{}, errFirewallOff
 	}
 	if err := unbuilt(conf.Firewall); err != nil {
-		return firewall.Ruleset{}, fmt.Errorf("%s: %w", conf.File, err)
+		return candidate{}, fmt.Errorf("%s: %w", conf.File, err)
 	}
-	ruleset, err := firewall.Compile(policyOf(conf.Firewall, noManagement))
+	policy := policyOf(conf.Firewall, noManagement)
+	ruleset, err := firewall.Compile(policy)
 	if err != nil {
-		return firewall.Ruleset{}, fmt.Errorf("%s: %w", conf.File, err)
+		return candidate{}, fmt.Errorf("%s: %w", conf.File, err)
 	}
-	return ruleset, nil
+	return candidate{conf: conf, policy: policy, ruleset: ruleset}, nil
 }
 
 func unbuilt(f config.Firewall) error {

@@ -128,6 +128,10 @@ func TestOwnerIsKeptIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	next, err := compile(conf, false)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for connection, refused := range map[string]bool{
 		"":                                     false, // a console
 		"10.20.0.9 50000 10.20.0.1 2222":       false,
@@ -137,10 +141,10 @@ func TestOwnerIsKeptIn(t *testing.T) {
 		"10.20.0.9 50000 10.20.0.1 22":         true,
 		"what is this":                         false,
 	} {
-		if err := keepsOwnerIn(conf, connection, false); (err != nil) != refused {
+		if err := next.keepsOwnerIn(connection, false); (err != nil) != refused {
 			t.Errorf("%q: %v, want refused %v", connection, err, refused)
 		}
-		if err := keepsOwnerIn(conf, connection, true); err != nil {
+		if err := next.keepsOwnerIn(connection, true); err != nil {
 			t.Errorf("%q by force: %v", connection, err)
 		}
 	}

@@ -10,8 +10,8 @@ const exampleHead = `# Sallyport's configuration, with every key. What is commen
 # Keys, types and defaults for an editor: sallyport config schema
 `
 
-// Example is the shipped example: every key with what it is for, made from the same definitions as the decoder.
-func Example() []byte {
+// example is the shipped example: every key with what it is for, made from the same definitions as the decoder.
+func example() []byte {
 	var out strings.Builder
 	out.WriteString(exampleHead)
 	root := fileForm().schema
