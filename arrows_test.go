@@ -49,6 +49,7 @@ func homes() map[string][]string {
 		"github.com/vishvananda/netlink":      {"integration/lab"},
 		"github.com/jimlambrt/gldap":          {"integration/lab"},
 		"github.com/mdlayher/netlink":         {"firewall/kernel", "integration/lab"},
+		"modernc.org/sqlite":                  {"report/history"},
 		"go4.org/netipx":                      {"firewall"},
 	}
 }

@@ -196,7 +196,7 @@ type Syslog struct {
 	CAFile  string // for tls; empty: the system's roots
 }
 
-// History is where results are kept.
+// History is where changes of state, and who knocked, are kept.
 type History struct {
 	Path string
 	Keep time.Duration

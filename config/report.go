@@ -18,14 +18,10 @@ func reportForm() form[Report] {
 			func(p *Report) *string { return &p.Metrics }),
 		field("textfile", "A file for the textfile collector of node_exporter; its name ends in .prom.", promFiles(),
 			func(p *Report) *string { return &p.Textfile }).sample("/var/lib/prometheus/node-exporter/sallyport.prom"),
-		field("history", "Where results are kept.", historyForm(),
+		field("history", "Where changes of state, and who knocked, are kept.", historyForm(),
 			func(p *Report) **History { return &p.History }).
 			sample("{path: /var/lib/sallyport/history.db, keep: 90d}").aside(),
-	}, func(r *reader, f *found, _ *Report) {
-		if f.has("history") {
-			r.notice(f.at("history"), "report.history is accepted, but this version keeps no history")
-		}
-	})
+	}, nil)
 }
 
 // metricsForm is the form of report.metrics.
@@ -75,7 +71,7 @@ func historyForm() form[*History] {
 	return pointer(object([]key[History]{
 		field("path", "The database; history.db in paths.state unless set.", paths(),
 			func(h *History) *string { return &h.Path }),
-		field("keep", "How long results are kept.", duration(time.Hour, longestExpiry),
+		field("keep", "How long they are kept.", duration(time.Hour, longestExpiry),
 			func(h *History) *time.Duration { return &h.Keep }).byDefault("90d"),
 	}, nil))
 }

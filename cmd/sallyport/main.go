@@ -68,7 +68,7 @@ func newRoot() *cobra.Command {
 	}
 	opts.bind(root)
 	root.AddCommand(
-		newRun(opts), newCheck(opts), newPlan(opts), newApply(opts), newVerify(opts), newStatus(opts),
+		newRun(opts), newCheck(opts), newPlan(opts), newApply(opts), newVerify(opts), newStatus(opts), newHistory(opts),
 		newConfig(opts), newExplain(), newInit(opts), newVersion(),
 	)
 	strict(root)

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/config"
 	"sallyport/monitor"
+	"sallyport/report/history"
 	"sallyport/report/metrics"
 	"sallyport/report/syslog"
 )
@@ -46,7 +47,26 @@ func (s *sinks) wanted(conf *config.Config) []wanted {
 			return &output{run: file.run, asked: file}, nil
 		}})
 	}
+	if h := conf.Report.History; h != nil {
+		list = append(list, wanted{
+			key:    fmt.Sprintf("history %s %s", h.Path, h.Keep),
+			output: func() (*output, error) { return s.history(*h) },
+		})
+	}
 	return list
+}
+
+// openWithin bounds the opening of the history, which has SQLite look through the whole file.
+const openWithin = 30 * time.Second
+
+func (s *sinks) history(c config.History) (*output, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), openWithin)
+	defer cancel()
+	sink, err := history.New(ctx, c.Path, history.Options{Keep: c.Keep, Logger: s.log})
+	if err != nil {
+		return nil, fmt.Errorf("report.history: %w", err)
+	}
+	return &output{sink: sink, run: sink.Run, asked: sink, abandon: func() { _ = sink.Close() }}, nil
 }
 
 func (s *sinks) syslog(c config.Syslog) (*output, error) {
