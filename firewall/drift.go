@@ -76,7 +76,7 @@ func (c Change) place() string {
 }
 
 // Diff tells what must change in got for it to be want. The order of chains, sets and counters means nothing, that of
-// rules does; notes and what packets put into dynamic sets are passed by.
+// rules does; notes, elements that expire and what packets put into dynamic sets are passed by.
 func Diff(want, got Ruleset) Drift {
 	var d Drift
 	if want.Dormant != got.Dormant {
@@ -147,10 +147,10 @@ func (d *Drift) sets(want, got []Set) {
 		switch {
 		case got == nil:
 			d.add(Change{Missing: true, Object: "set", In: want.Name, Text: setLine(*want)})
-			d.elements(want.Name, want.Elements, nil)
+			d.elements(want.Name, lasting(want.Elements), nil)
 		case want == nil:
 			d.add(Change{Object: "set", In: got.Name, Text: setLine(*got)})
-			d.elements(got.Name, nil, got.Elements)
+			d.elements(got.Name, nil, lasting(got.Elements))
 		default:
 			if setLine(*want) != setLine(*got) {
 				d.add(
@@ -158,10 +158,15 @@ func (d *Drift) sets(want, got []Set) {
 					Change{Missing: true, Object: "set", In: want.Name, Text: setLine(*want)})
 			}
 			if !want.Dynamic {
-				d.elements(want.Name, want.Elements, got.Elements)
+				d.elements(want.Name, lasting(want.Elements), lasting(got.Elements))
 			}
 		}
 	})
+}
+
+// lasting are the elements that do not expire: those that do come and go without anybody's doing.
+func lasting(elements []Element) []Element {
+	return slices.DeleteFunc(slices.Clone(elements), func(e Element) bool { return e.Timeout > 0 })
 }
 
 func setLine(s Set) string { return s.Name + " { " + strings.Join(setSpec(s), "; ") + " }" }

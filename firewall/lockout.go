@@ -71,7 +71,7 @@ func managementPorts(p Policy) []Ports {
 func LivePorts(live Ruleset, next Policy) []Ports {
 	var ports []Ports
 	for _, c := range live.Chains {
-		name, ok := strings.CutPrefix(c.Name, wayPrefix)
+		name, ok := strings.CutPrefix(strings.TrimPrefix(c.Name, trialPrefix), wayPrefix)
 		other := slices.ContainsFunc(next.Allow, func(e Exception) bool { return e.Name == name })
 		if !ok || other {
 			continue

@@ -53,6 +53,7 @@ const (
 	InetService KeyType = "inet_service"
 	Mark        KeyType = "mark"
 	IfName      KeyType = "ifname"
+	NFProto     KeyType = "nf_proto" // NFProtoIPv4 or NFProtoIPv6
 )
 
 // Set is a named set. Its elements are in ascending order and do not overlap.
@@ -77,15 +78,23 @@ type Element struct {
 }
 
 // PolicyHash is the hash of the policy that the ruleset was compiled from ("sha256:" and 64 hex digits), or empty where
-// it does not say. It stands in the comment of the input chain's rule: a table's or a chain's own comment cannot be
-// changed without recreating it (nf_tables_updtable, nf_tables_updchain), which would open a gap.
-func (r Ruleset) PolicyHash() string {
+// it does not say; of one that has a candidate beside it, that of the committed one. It stands in the comment of a rule of
+// the input chain: a table's or a chain's own comment cannot be changed without recreating it (nf_tables_updtable,
+// nf_tables_updchain), which would open a gap.
+func (r Ruleset) PolicyHash() string { return r.hashIn(chainInput) }
+
+// TrialHash is the PolicyHash of the candidate that stands beside the committed ruleset, or empty where none does.
+func (r Ruleset) TrialHash() string { return r.hashIn(OnTrial(chainInput)) }
+
+func (r Ruleset) hashIn(chain string) string {
 	for _, c := range r.Chains {
-		if c.Name != chainInput || len(c.Rules) == 0 {
+		if c.Name != chain {
 			continue
 		}
-		if hash, ok := strings.CutPrefix(c.Rules[0].Comment, commentPrefix); ok {
-			return hash
+		for _, rule := range c.Rules {
+			if hash, ok := strings.CutPrefix(rule.Comment, commentPrefix); ok {
+				return hash
+			}
 		}
 	}
 	return ""

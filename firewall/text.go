@@ -71,15 +71,15 @@ func (t *textWriter) set(s Set) {
 		t.line("\t\t%s", spec)
 	}
 	if len(s.Elements) > 0 {
-		t.elements(s.Elements)
+		t.elements(s.Key, s.Elements)
 	}
 	t.line("\t}")
 }
 
-func (t *textWriter) elements(elements []Element) {
+func (t *textWriter) elements(key []KeyType, elements []Element) {
 	line := "\t\telements = {"
 	for i, e := range elements {
-		word := " " + e.String()
+		word := " " + e.words(key)
 		if i < len(elements)-1 {
 			word += ","
 		}
@@ -210,11 +210,18 @@ func nftPriority(p int32) string {
 	return fmt.Sprintf("%d", p)
 }
 
-// String is the element as nft writes it.
-func (e Element) String() string {
+// String is the element as nft writes it, numbers as numbers.
+func (e Element) String() string { return e.words(nil) }
+
+// words is the element as nft writes it in a set of such keys.
+func (e Element) words(key []KeyType) string {
 	parts := make([]string, len(e.Key))
 	for i, v := range e.Key {
-		parts[i] = valueText(0, v)
+		var field Field
+		if i < len(key) && key[i] == NFProto {
+			field = MetaNFProto
+		}
+		parts[i] = valueText(field, v)
 	}
 	text := strings.Join(parts, " . ")
 	if e.Timeout > 0 {

@@ -16,6 +16,8 @@ func keyDatatype(k firewall.KeyType) (nftables.SetDatatype, bool, error) {
 		return nftables.TypeIP6Addr, false, nil
 	case firewall.InetProto:
 		return nftables.TypeInetProto, false, nil
+	case firewall.NFProto:
+		return nftables.TypeNFProto, false, nil
 	case firewall.InetService:
 		return nftables.TypeInetService, false, nil
 	case firewall.Mark:

@@ -25,6 +25,8 @@ func keyTypes(number uint64) []firewall.KeyType {
 
 func keyType(number uint64) firewall.KeyType {
 	switch number {
+	case 2:
+		return firewall.NFProto
 	case 7:
 		return firewall.IPv4Addr
 	case 8:
@@ -49,7 +51,7 @@ func keyLength(k firewall.KeyType) int {
 		return 4
 	case firewall.IPv6Addr, firewall.IfName:
 		return 16
-	case firewall.InetProto:
+	case firewall.InetProto, firewall.NFProto:
 		return 1
 	case firewall.InetService:
 		return 2
