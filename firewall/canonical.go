@@ -123,10 +123,10 @@ func mergedInterfaces(names []string) (exact []Value, wildcards []Name) {
 
 // policyHash is the hash of a policy in canonical form: equal policies have equal hashes, whatever their order and
 // however their addresses and ports are split. Names cannot hold a space, so the lines are unambiguous.
-func policyHash(p Policy, ways []way) string {
+func policyHash(p Policy, ways []way, exits []exit) string {
 	h := sha256.New()
 	put := func(format string, args ...any) { _, _ = fmt.Fprintf(h, format, args...) } // a hash does not fail
-	put("ping %t\nforward %d\n", p.Ping, p.Forward)
+	put("ping %t\nforward %d\n", p.Ping, uint8(p.Forward))
 	for _, w := range ways {
 		kind := "allow"
 		if w.management {
@@ -144,6 +144,12 @@ func policyHash(p Policy, ways []way) string {
 		}
 		for _, e := range w.v6 {
 			put(" from %s\n", e)
+		}
+	}
+	if p.Egress.Mode != EgressOpen { // what is not guarded is not part of it, whatever it names
+		put("egress %s\n", p.Egress.Mode)
+		for _, x := range exits {
+			x.hash(h)
 		}
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))

@@ -13,25 +13,32 @@ const (
 	chainPrerouting = "prerouting"
 	chainInput      = "input"
 	chainForward    = "forward"
+	chainOutput     = "output"
 
 	chainAntispoof = "antispoof"
 	chainInbound   = "inbound"
 	chainICMP      = "icmp_in"
 	chainAllow     = "allow_in"
 	chainForwarded = "forwarded"
+	chainOutbound  = "outbound"
+	chainRefused   = "refused"
 
 	setSeen4 = "seen4"
 	setSeen6 = "seen6"
 
-	counterSpoof   = "c_spoof"    // dropped: a source that cannot be
-	counterRevoked = "c_revoked"  // dropped: of an inbound connection that the policy no longer allows
-	counterInvalid = "c_invalid"  // dropped: of no connection that conntrack can make sense of
-	counterNoise   = "c_noise"    // dropped without a log line: broadcast and multicast
-	counterDropIn  = "c_drop_in"  // dropped: everything else inbound
-	counterDropFwd = "c_drop_fwd" // dropped: everything that would be passed on
+	counterSpoof   = "c_spoof"     // dropped: a source that cannot be
+	counterRevoked = "c_revoked"   // dropped: of an inbound connection that the policy no longer allows
+	counterInvalid = "c_invalid"   // dropped: of no connection that conntrack can make sense of
+	counterNoise   = "c_noise"     // dropped without a log line: broadcast and multicast
+	counterDropIn  = "c_drop_in"   // dropped: everything else inbound
+	counterDropFwd = "c_drop_fwd"  // dropped: everything that would be passed on
+	counterDropOut = "c_drop_out"  // refused: what the host itself sends to where it may not
+	counterWould   = "c_would_out" // let go, and would be refused if egress were enforced
 
 	commentPrefix = "sallyport policy "
-	wayPrefix     = "in_" // before the name of an exception: its chain
+	wayPrefix     = "in_"   // before the name of an exception: its chain
+	exitPrefix    = "out_"  // before the name of a destination: its chain
+	namePrefix    = "name_" // before the name of a destination: the sets of addresses that its names were learned to have
 )
 
 // Priorities: ten before everyone else's at the same place, so that nothing that accepts or rewrites is asked first.
@@ -57,12 +64,16 @@ func Compile(p Policy) (Ruleset, error) {
 	if err != nil {
 		return Ruleset{}, err
 	}
+	exits, err := canonicalExits(p.Egress)
+	if err != nil {
+		return Ruleset{}, err
+	}
 	r := Ruleset{
 		Counters: []string{counterDropIn, counterInvalid, counterNoise, counterRevoked, counterSpoof},
-		Sets:     seenSets(),
+		Sets:     append(seenSets(), knockSets()...),
 		Chains: []Chain{
 			baseChain(chainPrerouting, beforeRaw, false, chainAntispoof, ""),
-			baseChain(chainInput, beforeFilter, true, chainInbound, commentPrefix+policyHash(p, ways)),
+			baseChain(chainInput, beforeFilter, true, chainInbound, commentPrefix+policyHash(p, ways, exits)),
 			antispoof(), inbound(), icmpIn(p.Ping), allowIn(ways),
 		},
 	}
@@ -74,6 +85,9 @@ func Compile(p Policy) (Ruleset, error) {
 		r.Counters = append(r.Counters, w.chain())
 		r.Sets = append(r.Sets, w.sets()...)
 		r.Chains = append(r.Chains, w.rules())
+	}
+	if p.Egress.Mode != EgressOpen {
+		r.addEgress(p.Egress.Mode, exits)
 	}
 	slices.Sort(r.Counters)
 	return r, nil

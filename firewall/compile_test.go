@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +31,22 @@ func goldenPolicies() map[string]Policy {
 			{Name: "to-the-end", Ports: ports("65000-65535/tcp", "65535/udp"),
 				From: prefixes("240.0.0.0/4", "fec0::/10")},
 		}},
+		"containers": {Management: []Exception{admins}, Forward: ForwardContainers},
+		"observe": {NoManagement: true, Egress: Egress{Mode: EgressObserve, To: []Destination{
+			{Name: "anywhere", Any: true, Ports: ports("443/tcp")},
+		}}},
+		"enforce": {Management: []Exception{admins}, Egress: Egress{Mode: EgressEnforce, To: []Destination{
+			{
+				Name: "resolvers", Ports: ports("53/udp", "53/tcp"),
+				To: prefixes("10.0.0.53/32", "10.0.0.54/32", "2001:db8::53/128"),
+			},
+			{
+				Name: "directory", Ports: ports("636/tcp"), To: prefixes("10.0.0.10/32"),
+				Names: []string{"dc2.corp.example.", "DC1.corp.example"}, Users: []uint32{4242, 0, 4242},
+			},
+			{Name: "console", Ports: ports("443/tcp", "4285-4287/tcp"), Names: []string{"console.us.code42.com"}},
+			{Name: "backup", Ports: ports("22/tcp"), To: prefixes("10.0.0.11/32"), Users: []uint32{1000}},
+		}}},
 	}
 }
 
@@ -126,27 +144,123 @@ func TestBaseChainsAreConstant(t *testing.T) {
 				t.Fatalf("base chain %s has %d rules, want one", c.Name, len(c.Rules))
 			}
 			c.Rules[0].Comment = ""
-			text := c.Hook.String() + c.Rules[0].String()
+			hook := *c.Hook
+			if c.Name == chainOutput { // observed or enforced: a policy changes in place
+				hook.Drop = false
+			}
+			text := hook.String() + c.Rules[0].String()
 			if before, ok := base[c.Name]; ok && before != text {
 				t.Errorf("base chain %s: %s, and elsewhere %s", c.Name, text, before)
 			}
 			base[c.Name] = text
 		}
 	}
-	if len(base) != 3 {
-		t.Errorf("%d base chains, want prerouting, input and forward", len(base))
+	if len(base) != 4 {
+		t.Errorf("%d base chains, want prerouting, input, forward and output", len(base))
 	}
 }
 
 // TestForwardAcceptHasNoForwardChain holds that what is not asked for is not there.
 func TestForwardAcceptHasNoForwardChain(t *testing.T) {
-	rules, err := Compile(goldenPolicies()["forward"])
+	hashes := make(map[string]bool)
+	for _, name := range []string{"forward", "containers"} {
+		rules, err := Compile(goldenPolicies()[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{chainForward + " ", chainForwarded, counterDropFwd} {
+			if strings.Contains(rules.String(), "chain "+word) || strings.Contains(rules.String(), "counter "+word) {
+				t.Errorf("%s: there is a %q:\n%s", name, word, rules)
+			}
+		}
+		hashes[rules.PolicyHash()] = true
+	}
+	if len(hashes) != 2 {
+		t.Error("the hash does not tell forwarding for containers from forwarding for all")
+	}
+}
+
+// TestEgressOpenIsNothing holds that a policy that leaves egress open is the same, hash and all, whatever destinations it
+// has for the day when it does not.
+func TestEgressOpenIsNothing(t *testing.T) {
+	guarded := goldenPolicies()["enforce"]
+	open, bare := guarded, guarded
+	open.Egress.Mode, bare.Egress = EgressOpen, Egress{}
+	a, err := Compile(open)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{chainForward + " ", chainForwarded, counterDropFwd} {
-		if strings.Contains(rules.String(), "chain "+word) || strings.Contains(rules.String(), "counter "+word) {
-			t.Errorf("with forward accept there is a %q:\n%s", word, rules)
+	b, err := Compile(bare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.String() != b.String() || strings.Contains(a.String(), "chain "+chainOutput) {
+		t.Errorf("with destinations:\n%s\nwithout:\n%s", a, b)
+	}
+	if len(LearnedSets(open)) != 0 {
+		t.Errorf("sets of names where none are: %v", LearnedSets(open))
+	}
+}
+
+// TestDestinationsDoNotCross holds that the ports of one destination stand only beside its own addresses.
+func TestDestinationsDoNotCross(t *testing.T) {
+	rules, err := Compile(goldenPolicies()["enforce"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for _, c := range rules.Chains {
+		name, ok := strings.CutPrefix(c.Name, exitPrefix)
+		if !ok {
+			continue
+		}
+		for _, r := range c.Rules {
+			if end := r.Statements[len(r.Statements)-2:]; end[0] != Statement(Counter{Name: exitPrefix + name}) {
+				t.Errorf("chain %s: %s does not count for itself", c.Name, r)
+			}
+			l, ok := r.Statements[0].(Lookup)
+			stem := strings.TrimSuffix(strings.TrimSuffix(l.Set, "_4"), "_6")
+			if !ok || stem != exitPrefix+name && stem != namePrefix+name {
+				t.Errorf("chain %s asks for the addresses of another: %s", c.Name, r)
+			}
+			asked++
+		}
+	}
+	if asked != 10 {
+		t.Errorf("%d rules of destinations", asked)
+	}
+}
+
+// TestLearnedSets holds that each name leads to the sets of every destination that has it, and that the sets are there.
+func TestLearnedSets(t *testing.T) {
+	policy := goldenPolicies()["enforce"]
+	policy.Egress.To = append(policy.Egress.To,
+		Destination{Name: "directory-plain", Ports: ports("389/tcp"), Names: []string{"dc1.CORP.example"}})
+	rules, err := Compile(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := LearnedSets(policy)
+	want := map[string]NameSets{
+		"console.us.code42.com": {V4: []string{"name_console_4"}, V6: []string{"name_console_6"}},
+		"dc2.corp.example":      {V4: []string{"name_directory_4"}, V6: []string{"name_directory_6"}},
+		"dc1.corp.example": {
+			V4: []string{"name_directory_4", "name_directory-plain_4"},
+			V6: []string{"name_directory_6", "name_directory-plain_6"},
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	for name, sets := range got {
+		for i, names := range [][]string{sets.V4, sets.V6} {
+			for _, set := range names {
+				at := slices.IndexFunc(rules.Sets, func(s Set) bool { return s.Name == set })
+				if at < 0 || !rules.Sets[at].Timed || rules.Sets[at].Size != MaxLearned ||
+					rules.Sets[at].Key[0] != []KeyType{IPv4Addr, IPv6Addr}[i] {
+					t.Errorf("%s: the ruleset has no such set for it: %s", name, set)
+				}
+			}
 		}
 	}
 }

@@ -27,6 +27,18 @@ const (
 	TransportDport                  // destination port of whatever transport protocol was matched before
 	ICMPType                        // ICMP type (RFC 792)
 	ICMPv6Type                      // ICMPv6 type (RFC 4443)
+	TCPFlags                        // the flags of a TCP segment, as bits; compared under a mask only
+	MetaSKUID                       // uid of who owns the sending socket; a packet without a socket has none
+)
+
+// Bits of TCPFlags (RFC 9293 section 3.1).
+const (
+	FlagFIN Number = 1
+	FlagSYN Number = 2
+	FlagRST Number = 4
+	FlagPSH Number = 8
+	FlagACK Number = 16
+	FlagURG Number = 32
 )
 
 // Bits of CTState (nf_conntrack_common.h, as NF_CT_STATE_BIT gives them).

@@ -94,20 +94,22 @@ func inbound() Chain {
 		// IPv4 multicast needs no exception: a host's own IGMP reports go out unasked, and nothing here listens.
 		noted("broadcast and multicast: not worth a log line",
 			counted(counterNoise, Drop, Match{Field: MetaPktType, Not: true, Values: []Value{Number(0)}})),
-		knock(notAddr(IPSaddr, "0.0.0.0/32"), setSeen4, IPSaddr),
-		knock(notAddr(IP6Saddr, "::/128"), setSeen6, IP6Saddr),
-		counted(counterDropIn, Drop),
 	}
+	rules = append(rules, knocks()...)
+	rules = append(rules,
+		logged(notAddr(IPSaddr, "0.0.0.0/32"), setSeen4, IPSaddr),
+		logged(notAddr(IP6Saddr, "::/128"), setSeen6, IP6Saddr),
+		counted(counterDropIn, Drop))
 	return Chain{Name: chainInbound, Note: "what is for this host", Rules: rules}
 }
 
-// knock logs who was refused: a few lines a minute for each source, and a bound on all of them together, since sources
+// logged logs who was refused: a few lines a minute for each source, and a bound on all of them together, since sources
 // are made up at will. It goes to the kernel log, where journalctl -k, dmesg and every syslog daemon find it without
 // further ado; a netlink group would be silence on a host without ulogd. The level is info, so that no console is flooded.
-func knock(source Match, set string, field Field) Rule {
-	return rule("who knocked",
+func logged(source Match, set string, field Field) Rule {
+	return rule("a log line of who knocked",
 		source,
-		Add{Set: set, Field: field, Limit: &Limit{Rate: 6, Per: Minute, Burst: 3}},
+		Add{Set: set, Fields: []Field{field}, Limit: &Limit{Rate: 6, Per: Minute, Burst: 3}},
 		Limit{Rate: 1, Per: Second, Burst: 20},
 		Log{Prefix: "sallyport in: ", Level: LevelInfo})
 }

@@ -1,11 +1,14 @@
 package firewall
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // ports reads ports as an operator writes them.
@@ -43,7 +46,7 @@ func policyFrom(data []byte) Policy {
 		data = data[1:]
 		return b
 	}
-	p := Policy{Ping: next()%2 == 0, Forward: Forward(next() % 3), NoManagement: next()%2 == 0}
+	p := Policy{Ping: next()%2 == 0, Forward: Forward(next() % 4), NoManagement: next()%2 == 0}
 	for i := range int(next() % 4) {
 		e := Exception{Name: fmt.Sprintf("e%d", i), Any: next()%4 == 0}
 		if next()%16 == 0 {
@@ -74,7 +77,31 @@ func policyFrom(data []byte) Policy {
 			p.Allow = append(p.Allow, e)
 		}
 	}
+	p.Egress.Mode = EgressMode(next() % 4)
+	for i := range int(next() % 4) {
+		p.Egress.To = append(p.Egress.To, destinationFrom(fmt.Sprintf("d%d", i), next))
+	}
 	return p
+}
+
+func destinationFrom(name string, next func() byte) Destination {
+	d := Destination{Name: name, Any: next()%4 == 0}
+	for range int(next() % 4) {
+		first := uint16(next())<<8 | uint16(next())
+		d.Ports = append(d.Ports, Ports{Protocol: [...]Protocol{TCP, UDP, 1}[next()%3], First: first, Last: first | 15})
+	}
+	for range int(next() % 3) {
+		a := netip.AddrFrom4([4]byte{next(), next(), next(), next()})
+		d.To = append(d.To, netip.PrefixFrom(a, int(next()%34)))
+	}
+	for range int(next() % 3) {
+		hosts := []string{"a.example", "A.EXAMPLE.", "b.example", "10.0.0.1", string([]byte{next(), next()})}
+		d.Names = append(d.Names, hosts[next()%5])
+	}
+	for range int(next() % 3) {
+		d.Users = append(d.Users, uint32(next())<<24|uint32(next()))
+	}
+	return d
 }
 
 // shuffled is the same policy in another order, with addresses that are not masked and some named twice.
@@ -99,5 +126,80 @@ func shuffled(p Policy, seed uint64) Policy {
 		return list
 	}
 	p.Management, p.Allow = mix(p.Management), mix(p.Allow)
+	p.Egress.To = shuffledDestinations(p.Egress.To, r)
 	return p
+}
+
+func shuffledDestinations(list []Destination, r *rand.Rand) []Destination {
+	list = slices.Clone(list)
+	for i, d := range list {
+		d.Ports, d.To, d.Names = slices.Clone(d.Ports), slices.Concat(d.To, d.To), slices.Concat(d.Names, d.Names)
+		d.Users = slices.Concat(d.Users, d.Users)
+		for j, name := range d.Names {
+			if canonicalName(name) == name && r.IntN(2) == 0 {
+				d.Names[j] = strings.ToUpper(name) + "."
+			}
+		}
+		r.Shuffle(len(d.Ports), func(a, b int) { d.Ports[a], d.Ports[b] = d.Ports[b], d.Ports[a] })
+		r.Shuffle(len(d.To), func(a, b int) { d.To[a], d.To[b] = d.To[b], d.To[a] })
+		r.Shuffle(len(d.Users), func(a, b int) { d.Users[a], d.Users[b] = d.Users[b], d.Users[a] })
+		list[i] = d
+	}
+	r.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
+	return list
+}
+
+// TestPolicyInJSON holds that a policy comes back from JSON as it was: the record of what is in force keeps it so.
+func TestPolicyInJSON(t *testing.T) {
+	policies := goldenPolicies()
+	r := rand.New(rand.NewPCG(7, 7))
+	for i := range 2000 {
+		data := make([]byte, 120)
+		for j := range data {
+			data[j] = byte(r.Uint32())
+		}
+		if p := policyFrom(data); p.Validate() == nil {
+			policies[fmt.Sprint(i)] = p
+		}
+	}
+	if len(policies) < 40 {
+		t.Fatalf("%d policies: too few were valid", len(policies))
+	}
+	for name, policy := range policies {
+		text, err := json.Marshal(policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Policy
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if !reflect.DeepEqual(back, policy) {
+			t.Errorf("%s: went %+v\ncame %+v", name, policy, back)
+		}
+	}
+}
+
+// TestPolicyWordsInJSON holds the words that a kept policy is read by, for good.
+func TestPolicyWordsInJSON(t *testing.T) {
+	for text, want := range map[string]Policy{
+		`{"Forward":"drop","Egress":{"Mode":"open"}}`:          {},
+		`{"Forward":"accept","Egress":{"Mode":"observe"}}`:     {Forward: ForwardAccept, Egress: Egress{Mode: 1}},
+		`{"Forward":"containers","Egress":{"Mode":"enforce"}}`: {Forward: ForwardContainers, Egress: Egress{Mode: 2}},
+	} {
+		var got Policy
+		if err := json.Unmarshal([]byte(text), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{`{"Forward":"all"}`, `{"Forward":1}`, `{"Egress":{"Mode":"shut"}}`} {
+		if err := json.Unmarshal([]byte(text), new(Policy)); err == nil {
+			t.Errorf("%s is a policy", text)
+		}
+	}
+	for _, p := range []Policy{{Forward: 9}, {Egress: Egress{Mode: 9}}} {
+		if text, err := json.Marshal(p); err == nil {
+			t.Errorf("%+v is kept as %s", p, text)
+		}
+	}
 }

@@ -53,6 +53,7 @@ const (
 	InetService KeyType = "inet_service"
 	Mark        KeyType = "mark"
 	IfName      KeyType = "ifname"
+	UID         KeyType = "uid"
 	NFProto     KeyType = "nf_proto" // NFProtoIPv4 or NFProtoIPv6
 )
 

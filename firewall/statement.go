@@ -1,7 +1,7 @@
 package firewall
 
 // Statement is one match or one action of a rule. The vocabulary is sealed: Match, Lookup, FIBMissing, Limit, Counter,
-// Log, Add, Verdict and Opaque. String is its nft text.
+// Log, Add, Verdict, Reject and Opaque. String is its nft text.
 type Statement interface {
 	String() string
 	statement()
@@ -13,6 +13,9 @@ type Match struct {
 	Field  Field
 	Not    bool
 	Values []Value // ascending, without overlap
+
+	// Mask is the bits of the field that are compared with the one value. TCPFlags must have one, no other field may.
+	Mask Number
 }
 
 // Lookup asks whether a named set has the packet's field; several fields are concatenated.
@@ -61,12 +64,14 @@ type Level uint32
 // LevelInfo is the severity of what needs nobody's attention.
 const LevelInfo Level = 6
 
-// Add puts the packet's field into a dynamic set, with the set's timeout. With a limit, the rule goes on only as long as
-// the element keeps to it.
+// Add puts the packet's fields, concatenated where there are several, into a dynamic set, with the set's timeout. With a
+// limit, the rule goes on only as long as the element keeps to it. With a counter, the element counts the packets that it
+// was added for. A set that is full takes no more, and the rule ends there.
 type Add struct {
-	Set   string
-	Field Field
-	Limit *Limit
+	Set     string
+	Fields  []Field
+	Limit   *Limit // not together with Counter
+	Counter bool
 }
 
 // Verdict ends a rule.
@@ -87,6 +92,20 @@ const (
 	Return // back to where this chain was jumped to
 )
 
+// Reject drops the packet and tells its sender so.
+type Reject struct {
+	Kind RejectKind
+}
+
+// RejectKind is how the sender is told.
+type RejectKind uint8
+
+// The ways to reject.
+const (
+	TCPReset        RejectKind = iota + 1 // a segment with RST; only for TCP, which the rule must have matched
+	AdminProhibited                       // ICMP type 3 code 13 (RFC 1812 section 5.2.7.1), ICMPv6 type 1 code 1 (RFC 4443)
+)
+
 // Opaque is a statement of a live rule that this vocabulary has no word for. Compile never makes one, and it cannot be
 // written to the kernel.
 type Opaque struct {
@@ -101,4 +120,5 @@ func (Counter) statement()    {}
 func (Log) statement()        {}
 func (Add) statement()        {}
 func (Verdict) statement()    {}
+func (Reject) statement()     {}
 func (Opaque) statement()     {}

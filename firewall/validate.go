@@ -22,8 +22,8 @@ func (p Policy) Validate() error {
 		errs = append(errs, errors.New(
 			"no management exception: nobody could get in; name one, or say that none is meant (--no-management)"))
 	}
-	if p.Forward > ForwardAccept {
-		errs = append(errs, fmt.Errorf("forward %d: want drop or accept", p.Forward))
+	if p.Forward > ForwardContainers {
+		errs = append(errs, fmt.Errorf("%s: want drop, accept or containers", p.Forward))
 	}
 	seen := make(map[string]bool)
 	for _, list := range []struct {
@@ -41,12 +41,12 @@ func (p Policy) Validate() error {
 			seen[e.Name] = true
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.Egress.problems()...)...)
 }
 
 func (e Exception) problems(seen map[string]bool) []error {
 	var errs []error
-	if err := checkName(e.Name, seen); err != nil {
+	if err := checkName(e.Name, "exception", seen); err != nil {
 		errs = append(errs, err)
 	}
 	errs = append(errs, checkPorts(e.Ports)...)
@@ -61,7 +61,7 @@ func (e Exception) problems(seen map[string]bool) []error {
 
 // checkName holds names to what nft takes as an identifier without quotes, so that a name is the same in the policy, in
 // the kernel and in every text, and two names never become one.
-func checkName(name string, seen map[string]bool) error {
+func checkName(name, kind string, seen map[string]bool) error {
 	switch {
 	case name == "":
 		return errors.New("no name: give it one, its counter and sets are named after it")
@@ -70,7 +70,7 @@ func checkName(name string, seen map[string]bool) error {
 	case !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`).MatchString(name):
 		return errors.New("a bad name: letters, digits, dots, dashes and underscores, beginning with a letter or digit")
 	case seen[name]:
-		return errors.New("the name is taken by another exception: every name stands once")
+		return fmt.Errorf("the name is taken by another %s: every name stands once", kind)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func TestValidate(t *testing.T) {
 		"none meant": {policy: Policy{NoManagement: true}},
 		"no management": {
 			want: "no management exception: nobody could get in; name one, or say that none is meant (--no-management)"},
-		"forward": {policy: Policy{NoManagement: true, Forward: 9}, want: "forward 9: want drop or accept"},
+		"forward": {policy: Policy{NoManagement: true, Forward: 9}, want: "forward 9: want drop, accept or containers"},
 		"no name": {policy: with(func(e *Exception) { e.Name = "" }),
 			want: "management[0]: no name: give it one, its counter and sets are named after it"},
 		"bad name": {policy: with(func(e *Exception) { e.Name = "ssh admins" }),

@@ -22,7 +22,7 @@ func (f Field) String() string {
 		IP6HopLimit: "ip6 hoplimit",
 		TCPSport:    "tcp sport", TCPDport: "tcp dport", UDPSport: "udp sport", UDPDport: "udp dport",
 		TransportSport: "th sport", TransportDport: "th dport",
-		ICMPType: "icmp type", ICMPv6Type: "icmpv6 type",
+		ICMPType: "icmp type", ICMPv6Type: "icmpv6 type", TCPFlags: "tcp flags", MetaSKUID: "meta skuid",
 	}
 	if int(f) < len(names) && names[f] != "" {
 		return names[f]
@@ -145,16 +145,57 @@ func not(n bool) string {
 
 // String is the match as nft writes it.
 func (m Match) String() string {
+	if m.Mask != 0 && len(m.Values) == 1 {
+		return m.maskedText()
+	}
 	return m.Field.String() + " " + not(m.Not) + valuesText(m.Field, m.Values)
 }
 
-// String is the lookup as nft writes it.
-func (l Lookup) String() string {
-	fields := make([]string, len(l.Fields))
-	for i, f := range l.Fields {
-		fields[i] = f.String()
+// maskedText is `tcp flags & (fin | syn) == syn`.
+func (m Match) maskedText() string {
+	equal := "=="
+	if m.Not {
+		equal = "!="
 	}
-	return strings.Join(fields, " . ") + " " + not(l.Not) + "@" + l.Set
+	value, ok := m.Values[0].(Number)
+	if !ok || m.Field != TCPFlags {
+		return fmt.Sprintf("%s & %#x %s %s", m.Field, uint32(m.Mask), equal, valueText(m.Field, m.Values[0]))
+	}
+	return fmt.Sprintf("%s & %s %s %s", m.Field, flagNames(m.Mask), equal, flagNames(value))
+}
+
+func flagNames(all Number) string {
+	bits := all
+	var names []string
+	for _, flag := range []struct {
+		bit  Number
+		name string
+	}{
+		{FlagFIN, "fin"}, {FlagSYN, "syn"}, {FlagRST, "rst"}, {FlagPSH, "psh"}, {FlagACK, "ack"}, {FlagURG, "urg"},
+	} {
+		if bits&flag.bit != 0 {
+			names = append(names, flag.name)
+			bits &^= flag.bit
+		}
+	}
+	switch {
+	case bits != 0 || len(names) == 0:
+		return fmt.Sprintf("%#x", uint32(all))
+	case len(names) == 1:
+		return names[0]
+	}
+	return "(" + strings.Join(names, " | ") + ")"
+}
+
+// String is the lookup as nft writes it.
+func (l Lookup) String() string { return fieldsText(l.Fields) + " " + not(l.Not) + "@" + l.Set }
+
+func fieldsText(fields []Field) string {
+	words := make([]string, len(fields))
+	for i, f := range fields {
+		words[i] = f.String()
+	}
+	return strings.Join(words, " . ")
 }
 
 // String is the match as nft writes it.
@@ -213,9 +254,12 @@ func (l Level) String() string {
 
 // String is the statement as nft writes it.
 func (a Add) String() string {
-	text := "add @" + a.Set + " { " + a.Field.String()
+	text := "add @" + a.Set + " { " + fieldsText(a.Fields)
 	if a.Limit != nil {
 		text += " " + a.Limit.String()
+	}
+	if a.Counter {
+		text += " counter"
 	}
 	return text + " }"
 }
@@ -235,6 +279,17 @@ func (v Verdict) String() string {
 		return "return"
 	}
 	return "verdict " + strconv.Itoa(int(v.Kind))
+}
+
+// String is the rejection as nft writes it.
+func (r Reject) String() string {
+	switch r.Kind {
+	case TCPReset:
+		return "reject with tcp reset"
+	case AdminProhibited:
+		return "reject with icmpx admin-prohibited"
+	}
+	return "reject " + strconv.Itoa(int(r.Kind))
 }
 
 // String is the statement as far as it could be told.

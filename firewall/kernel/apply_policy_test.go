@@ -14,14 +14,38 @@ import (
 // interfaces with and without a wildcard.
 func randomPolicy(seed uint64) firewall.Policy {
 	r := rand.New(rand.NewPCG(seed, 1))
-	p := firewall.Policy{Ping: r.IntN(2) == 0, Forward: firewall.Forward(r.IntN(2)), NoManagement: true}
+	p := firewall.Policy{Ping: r.IntN(2) == 0, Forward: firewall.Forward(r.IntN(3)), NoManagement: true}
 	for i := range r.IntN(3) {
 		p.Management = append(p.Management, randomException(r, fmt.Sprintf("m%d", i)))
 	}
 	for i := range r.IntN(4) {
 		p.Allow = append(p.Allow, randomException(r, fmt.Sprintf("a.%d-x", i)))
 	}
+	p.Egress = randomEgress(r)
 	return p
+}
+
+func randomEgress(r *rand.Rand) firewall.Egress {
+	e := firewall.Egress{Mode: firewall.EgressMode(r.IntN(3))}
+	for i := range r.IntN(4) {
+		d := firewall.Destination{Name: fmt.Sprintf("d.%d-x", i), Any: r.IntN(4) == 0}
+		for range 1 + r.IntN(3) {
+			d.Ports = append(d.Ports, randomPorts(r))
+		}
+		for range r.IntN(4) {
+			if !d.Any {
+				d.To = append(d.To, randomPrefix(r))
+			}
+		}
+		if !d.Any && (len(d.To) == 0 || r.IntN(2) == 0) {
+			d.Names = []string{"Dc1.corp.example.", "console.us.code42.com"}[:1+r.IntN(2)]
+		}
+		for range r.IntN(4) {
+			d.Users = append(d.Users, uint32(r.IntN(1000)))
+		}
+		e.To = append(e.To, d)
+	}
+	return e
 }
 
 func randomException(r *rand.Rand, name string) firewall.Exception {

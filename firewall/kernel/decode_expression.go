@@ -83,4 +83,5 @@ const (
 	exprPayload   = "payload"
 	exprQuota     = "quota"
 	exprRange     = "range"
+	exprReject    = "reject"
 )

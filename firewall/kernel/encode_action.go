@@ -9,10 +9,19 @@ import (
 	"sallyport/firewall"
 )
 
-// lookup loads the fields side by side: the first into register 1, each further one into the next free four bytes.
+// lookup: [ load => reg 1 ] ... [ lookup reg 1 set s ]
 func (b *ruleBuilder) lookup(l firewall.Lookup) error {
-	sources := make([]source, len(l.Fields))
-	for i, f := range l.Fields { // all of them first: what they require is compared in register 1
+	if err := b.concat(l.Fields); err != nil {
+		return err
+	}
+	b.add(&expr.Lookup{SourceRegister: register, SetName: l.Set, Invert: l.Not})
+	return nil
+}
+
+// concat loads the fields side by side: the first into register 1, each further one into the next free four bytes.
+func (b *ruleBuilder) concat(fields []firewall.Field) error {
+	sources := make([]source, len(fields))
+	for i, f := range fields { // all of them first: what they require is compared in register 1
 		var err error
 		if sources[i], err = b.require(f); err != nil {
 			return err
@@ -27,22 +36,42 @@ func (b *ruleBuilder) lookup(l firewall.Lookup) error {
 		offset += (src.key.Bytes + 3) &^ 3
 	}
 	if offset == 0 || offset > 64 {
-		return fmt.Errorf("%w: a lookup of %d bytes", ErrNotEncodable, offset)
+		return fmt.Errorf("%w: a key of %d bytes", ErrNotEncodable, offset)
 	}
-	b.add(&expr.Lookup{SourceRegister: register, SetName: l.Set, Invert: l.Not})
 	return nil
 }
 
-// addToSet: [ payload load => reg 1 ] [ dynset add reg_key 1 set s expr [ limit ] ]
+// addToSet: [ load => reg 1 ] ... [ dynset add reg_key 1 set s expr [ limit ] ]
 func (b *ruleBuilder) addToSet(a firewall.Add) error {
-	if _, err := b.load(a.Field); err != nil {
+	if err := b.concat(a.Fields); err != nil {
 		return err
 	}
 	set := &expr.Dynset{SrcRegKey: register, SetName: a.Set, Operation: unix.NFT_DYNSET_OP_ADD}
-	if a.Limit != nil {
+	switch {
+	case a.Limit != nil && a.Counter: // nft 1.0.6 has no words for it
+		return fmt.Errorf("%w: %s", ErrNotEncodable, a)
+	case a.Limit != nil:
 		set.Exprs = []expr.Any{encodeLimit(*a.Limit)}
+	case a.Counter:
+		set.Exprs = []expr.Any{&expr.Counter{}}
 	}
 	b.add(set)
+	return nil
+}
+
+// reject: [ reject type 1 code 0 ] or [ reject type 2 code 3 ]
+func (b *ruleBuilder) reject(r firewall.Reject) error {
+	switch r.Kind {
+	case firewall.TCPReset:
+		if b.l4proto != unix.IPPROTO_TCP {
+			return fmt.Errorf("%w: %s of what may not be TCP", ErrNotEncodable, r)
+		}
+		b.add(&expr.Reject{Type: unix.NFT_REJECT_TCP_RST})
+	case firewall.AdminProhibited:
+		b.add(&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED})
+	default:
+		return fmt.Errorf("%w: %s", ErrNotEncodable, r)
+	}
 	return nil
 }
 

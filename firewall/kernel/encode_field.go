@@ -46,6 +46,8 @@ func fieldSource(f firewall.Field) (source, error) {
 		return source{load: meta(expr.MetaKeyL4PROTO), key: nftables.TypeInetProto}, nil
 	case firewall.MetaPktType:
 		return source{load: meta(expr.MetaKeyPKTTYPE), key: nftables.TypePktType}, nil
+	case firewall.MetaSKUID:
+		return source{load: meta(expr.MetaKeySKUID), key: nftables.TypeUID, host: true}, nil
 	case firewall.CTState:
 		return source{load: conntrack(expr.CtKeySTATE), key: nftables.TypeCTState, host: true}, nil
 	case firewall.CTDirection:
@@ -74,6 +76,8 @@ func headerSource(f firewall.Field) (source, error) {
 		return source{load: transport(0, 2), key: nftables.TypeInetService, l4proto: unix.IPPROTO_TCP}, nil
 	case firewall.TCPDport:
 		return source{load: transport(2, 2), key: nftables.TypeInetService, l4proto: unix.IPPROTO_TCP}, nil
+	case firewall.TCPFlags:
+		return source{load: transport(13, 1), key: nftables.TypeTCPFlag, l4proto: unix.IPPROTO_TCP}, nil
 	case firewall.UDPSport:
 		return source{load: transport(0, 2), key: nftables.TypeInetService, l4proto: unix.IPPROTO_UDP}, nil
 	case firewall.UDPDport:

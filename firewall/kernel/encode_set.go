@@ -16,14 +16,16 @@ func keyDatatype(k firewall.KeyType) (nftables.SetDatatype, bool, error) {
 		return nftables.TypeIP6Addr, false, nil
 	case firewall.InetProto:
 		return nftables.TypeInetProto, false, nil
-	case firewall.NFProto:
-		return nftables.TypeNFProto, false, nil
 	case firewall.InetService:
 		return nftables.TypeInetService, false, nil
 	case firewall.Mark:
 		return nftables.TypeMark, true, nil
 	case firewall.IfName:
 		return nftables.TypeIFName, true, nil
+	case firewall.UID:
+		return nftables.TypeUID, true, nil
+	case firewall.NFProto:
+		return nftables.TypeNFProto, false, nil
 	}
 	return nftables.SetDatatype{}, false, fmt.Errorf("%w: keys of type %q", ErrNotEncodable, k)
 }

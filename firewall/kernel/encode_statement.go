@@ -45,6 +45,8 @@ func (b *ruleBuilder) statement(s firewall.Statement) error {
 		return b.addToSet(s)
 	case firewall.Verdict:
 		return b.verdict(s)
+	case firewall.Reject:
+		return b.reject(s)
 	default:
 		return fmt.Errorf("%w: %s", ErrNotEncodable, s)
 	}
@@ -88,6 +90,8 @@ func (b *ruleBuilder) match(m firewall.Match) error {
 	switch {
 	case len(m.Values) == 0:
 		return fmt.Errorf("%w: %s without a value", ErrNotEncodable, m.Field)
+	case m.Field == firewall.TCPFlags || m.Mask != 0:
+		return b.matchFlags(m)
 	case m.Field == firewall.CTState:
 		return b.matchState(m)
 	case len(m.Values) > 1:
@@ -229,6 +233,23 @@ func (b *ruleBuilder) matchState(m firewall.Match) error {
 		return err
 	}
 	b.add(bitwiseAnd(mask), &expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: make([]byte, 4)})
+	return nil
+}
+
+// matchFlags: [ payload load flags ] [ bitwise reg 1 = reg 1 & mask ] [ cmp eq reg 1 bits ]
+func (b *ruleBuilder) matchFlags(m firewall.Match) error {
+	bits, ok := m.Values[0].(firewall.Number)
+	if !ok || len(m.Values) > 1 || m.Field != firewall.TCPFlags || m.Mask == 0 || bits&^m.Mask != 0 {
+		return fmt.Errorf("%w: %s", ErrNotEncodable, m)
+	}
+	mask, err := numberBytes(uint32(m.Mask), 1, false)
+	if err != nil {
+		return err
+	}
+	if _, err := b.load(m.Field); err != nil {
+		return err
+	}
+	b.add(bitwiseAnd(mask), &expr.Cmp{Op: equality(m.Not), Register: register, Data: []byte{byte(bits)}})
 	return nil
 }
 

@@ -42,7 +42,7 @@ func everyWord() firewall.Ruleset {
 		{n(firewall.UDPSport, firewall.Number(67)), n(firewall.UDPDport, firewall.Number(68)), drop},
 		{
 			n(firewall.IP6Daddr, addrs("2001:db8::/33"), addrs("2001:db8:ffff::/48")),
-			firewall.Add{Set: "seen", Field: firewall.IP6Saddr},
+			firewall.Add{Set: "seen", Fields: []firewall.Field{firewall.IP6Saddr}},
 		},
 		{
 			n(firewall.CTDirection, firewall.Number(0)),
@@ -50,11 +50,29 @@ func everyWord() firewall.Ruleset {
 		},
 		{
 			n(firewall.TransportSport, firewall.Number(1)),
-			firewall.Add{Set: "seen", Field: firewall.IP6Daddr, Limit: &limit},
+			firewall.Add{Set: "seen", Fields: []firewall.Field{firewall.IP6Daddr}, Limit: &limit},
 		},
 		{
 			n(firewall.IPSaddr, addrs("10.0.0.1/32"), addrs("10.0.0.9/32")),
 			n(firewall.MetaPktType, firewall.Number(1), firewall.Number(2)), leaf(firewall.Goto),
+		},
+		{flags(firewall.FlagSYN, firewall.FlagFIN|firewall.FlagSYN|firewall.FlagRST|firewall.FlagACK), firewall.Counter{}},
+		{flags(0, firewall.FlagURG), n(firewall.TCPDport, firewall.Number(9)), reject(firewall.TCPReset)},
+		{not(flags(firewall.FlagPSH|firewall.FlagACK, 0xff)), reject(firewall.AdminProhibited)},
+		{n(firewall.MetaL4Proto, firewall.Number(6)), reject(firewall.TCPReset)},
+		{n(firewall.MetaSKUID, firewall.Number(4242)), accept},
+		{not(n(firewall.MetaSKUID, firewall.Number(0), firewall.Number(4242))), drop},
+		{lookup("uids", firewall.MetaSKUID), accept},
+		{lookup("tries", firewall.MetaNFProto), leaf(firewall.Goto)},
+		{lookup("owned", firewall.IPDaddr, firewall.MetaL4Proto, port, firewall.MetaSKUID), accept},
+		{
+			n(firewall.MetaL4Proto, firewall.Number(6), firewall.Number(17)), add("refused", firewall.IP6Daddr,
+				firewall.MetaL4Proto, port, firewall.MetaSKUID), firewall.Verdict{Kind: firewall.Return},
+		},
+		{add("knock", firewall.IPSaddr, firewall.MetaL4Proto, firewall.UDPDport)},
+		{
+			flags(firewall.FlagSYN, firewall.FlagSYN|firewall.FlagACK),
+			add("knock", firewall.IPSaddr, firewall.MetaL4Proto, firewall.TCPDport), drop,
 		},
 	}
 	r := firewall.Ruleset{
@@ -78,6 +96,30 @@ func everyWord() firewall.Ruleset {
 				Name: "seen", Key: []firewall.KeyType{firewall.IPv6Addr},
 				Dynamic: true, Timed: true, Timeout: time.Minute, Size: 9,
 			},
+			{
+				Name: "uids", Key: []firewall.KeyType{firewall.UID},
+				Elements: elements([]firewall.Value{firewall.Number(0)}, []firewall.Value{firewall.Number(4242)}),
+			},
+			{
+				Name: "tries", Key: []firewall.KeyType{firewall.NFProto},
+				Elements: elements([]firewall.Value{firewall.NFProtoIPv4}, []firewall.Value{firewall.NFProtoIPv6}),
+			},
+			{
+				Name: "owned",
+				Key:  []firewall.KeyType{firewall.IPv4Addr, firewall.InetProto, firewall.InetService, firewall.UID},
+				Elements: elements([]firewall.Value{
+					addrs("10.0.0.1/32"), firewall.Number(6), firewall.Number(636), firewall.Number(4242)}),
+			},
+			{
+				Name:    "refused",
+				Key:     []firewall.KeyType{firewall.IPv6Addr, firewall.InetProto, firewall.InetService, firewall.UID},
+				Dynamic: true, Timed: true, Timeout: time.Hour, Size: 4096,
+			},
+			{
+				Name: "knock", Key: []firewall.KeyType{firewall.IPv4Addr, firewall.InetProto, firewall.InetService},
+				Dynamic: true, Timed: true, Timeout: time.Hour, Size: 4096,
+			},
+			{Name: "names", Key: []firewall.KeyType{firewall.IPv6Addr}, Timed: true, Size: 1024},
 		},
 		Chains: []firewall.Chain{
 			{Name: "leaf"},
@@ -89,6 +131,21 @@ func everyWord() firewall.Ruleset {
 		r.Chains[2].Rules = append(r.Chains[2].Rules, firewall.Rule{Statements: statements, Comment: "why not"})
 	}
 	return r
+}
+
+func flags(want, mask firewall.Number) firewall.Match {
+	return firewall.Match{Field: firewall.TCPFlags, Mask: mask, Values: []firewall.Value{want}}
+}
+
+func not(m firewall.Match) firewall.Match {
+	m.Not = true
+	return m
+}
+
+func reject(kind firewall.RejectKind) firewall.Reject { return firewall.Reject{Kind: kind} }
+
+func add(set string, fields ...firewall.Field) firewall.Add {
+	return firewall.Add{Set: set, Fields: fields, Counter: true}
 }
 
 func elements(keys ...[]firewall.Value) []firewall.Element {
@@ -120,6 +177,9 @@ func TestNotEncodable(t *testing.T) {
 	}
 	set := func(s firewall.Set) firewall.Ruleset { return firewall.Ruleset{Sets: []firewall.Set{s}} }
 	v4 := []firewall.KeyType{firewall.IPv4Addr}
+	masked := func(m firewall.Match) firewall.Match { m.Mask = 3; return m }
+	limited := add("s", firewall.IPSaddr)
+	limited.Limit = &firewall.Limit{}
 	for name, r := range map[string]firewall.Ruleset{
 		"opaque":                one(firewall.Opaque{Text: "queue"}),
 		"no value":              one(firewall.Match{Field: firewall.TCPDport}),
@@ -135,12 +195,20 @@ func TestNotEncodable(t *testing.T) {
 		"state that is not": one(firewall.Match{
 			Field: firewall.CTState, Not: true, Values: n(firewall.CTState, firewall.StateNew).Values,
 		}),
-		"everything":             one(n(firewall.IPSaddr, addrs("0.0.0.0/0"))),
-		"lookup of nothing":      one(firewall.Lookup{Set: "s"}),
-		"set without a key":      set(firewall.Set{Name: "s"}),
-		"set of another":         set(firewall.Set{Name: "s", Key: v4, Foreign: "map"}),
-		"key of an unknown type": set(firewall.Set{Name: "s", Key: []firewall.KeyType{"verdict"}}),
-		"range without interval": set(firewall.Set{Key: v4, Elements: elements([]firewall.Value{addrs("10.0.0.0/8")})}),
+		"flags without a mask":    one(n(firewall.TCPFlags, firewall.FlagSYN)),
+		"flags beside the mask":   one(flags(firewall.FlagSYN, firewall.FlagACK)),
+		"flags of two values":     one(masked(n(firewall.TCPFlags, firewall.FlagSYN, firewall.FlagFIN))),
+		"a mask on a port":        one(masked(n(firewall.TCPDport, firewall.Number(1)))),
+		"reset of what is no TCP": one(reject(firewall.TCPReset)),
+		"no rejection":            one(firewall.Reject{}),
+		"add of nothing":          one(firewall.Add{Set: "s"}),
+		"add, limit and counter":  one(limited),
+		"everything":              one(n(firewall.IPSaddr, addrs("0.0.0.0/0"))),
+		"lookup of nothing":       one(firewall.Lookup{Set: "s"}),
+		"set without a key":       set(firewall.Set{Name: "s"}),
+		"set of another":          set(firewall.Set{Name: "s", Key: v4, Foreign: "map"}),
+		"key of an unknown type":  set(firewall.Set{Name: "s", Key: []firewall.KeyType{"verdict"}}),
+		"range without interval":  set(firewall.Set{Key: v4, Elements: elements([]firewall.Value{addrs("10.0.0.0/8")})}),
 		"element of two parts": set(firewall.Set{
 			Key: v4, Elements: elements([]firewall.Value{firewall.Number(1), firewall.Number(2)}),
 		}),

@@ -231,9 +231,12 @@ func TestWire(t *testing.T) {
 			firewall.FIBMissing{}, firewall.Log{Prefix: "a", Group: &group0}, firewall.Log{Group: &group4},
 			firewall.Log{Level: firewall.LevelInfo}, firewall.Counter{}, firewall.Counter{Name: "n"},
 			firewall.Limit{Rate: 1, Per: firewall.Minute, Burst: 2}, firewall.Opaque{Text: "x"},
-			firewall.Add{Set: "s", Field: firewall.IPSaddr, Limit: &firewall.Limit{Rate: 6, Per: firewall.Hour}},
+			firewall.Add{
+				Set: "s", Fields: []firewall.Field{firewall.IPSaddr}, Limit: &firewall.Limit{Rate: 6, Per: firewall.Hour},
+			},
 			firewall.Match{Field: firewall.MetaIIFName, Not: true, Values: []firewall.Value{firewall.Name("e*")}},
 			firewall.Match{Field: firewall.TCPDport, Values: []firewall.Value{firewall.Range{First: 0, Last: 9}}},
+			add("s", firewall.IPDaddr, firewall.MetaSKUID), flags(0, firewall.FlagSYN), reject(firewall.TCPReset),
 			firewall.Verdict{Kind: firewall.Goto, Chain: "c"},
 		},
 	}}})

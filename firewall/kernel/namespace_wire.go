@@ -25,7 +25,7 @@ type wireLog struct{ firewall.Log }
 func registerWire() {
 	for _, v := range []any{
 		firewall.Match{}, firewall.Lookup{}, wireFIB{}, firewall.Limit{}, firewall.Counter{}, firewall.Log{}, wireLog{},
-		firewall.Add{}, firewall.Verdict{}, firewall.Opaque{},
+		firewall.Add{}, firewall.Verdict{}, firewall.Reject{}, firewall.Opaque{},
 		firewall.Number(0), firewall.Range{}, firewall.Addrs{}, firewall.Name(""),
 	} {
 		gob.Register(v)

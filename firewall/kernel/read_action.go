@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,8 @@ func readAction(e rawExpression) (firewall.Statement, bool) {
 		return readLog(e.attrs)
 	case exprImmediate:
 		return readVerdict(e.attrs)
+	case exprReject:
+		return readReject(e.attrs)
 	default:
 		return nil, false
 	}
@@ -88,29 +91,54 @@ func readVerdict(attrs attributes) (firewall.Verdict, bool) {
 	return v, true
 }
 
-// add reads what puts a field into a set.
+func readReject(attrs attributes) (firewall.Reject, bool) {
+	code := attrs.numberOr0(unix.NFTA_REJECT_ICMP_CODE)
+	switch kind, ok := attrs.number(unix.NFTA_REJECT_TYPE); {
+	case ok && kind == unix.NFT_REJECT_TCP_RST:
+		return firewall.Reject{Kind: firewall.TCPReset}, true
+	case ok && kind == unix.NFT_REJECT_ICMPX_UNREACH && code == unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED:
+		return firewall.Reject{Kind: firewall.AdminProhibited}, true
+	}
+	return firewall.Reject{}, false
+}
+
+// add reads what puts fields into a set.
 func (r *ruleReader) add(e rawExpression) bool {
-	const inverted = 1 // NFT_DYNSET_F_INV
-	a := firewall.Add{Set: e.attrs.text(unix.NFTA_DYNSET_SET_NAME)}
-	plain := len(r.loads) == 1 && r.mask == nil && r.from == nil && r.at(e.attrs.numberOr0(unix.NFTA_DYNSET_SREG_KEY)) &&
-		e.attrs.numberOr0(unix.NFTA_DYNSET_OP) == unix.NFT_DYNSET_OP_ADD &&
-		!e.attrs.has(unix.NFTA_DYNSET_SREG_DATA) && e.attrs.numberOr0(unix.NFTA_DYNSET_TIMEOUT) == 0 &&
-		e.attrs.numberOr0(unix.NFTA_DYNSET_FLAGS)&inverted == 0 && len(e.inner) <= 1
-	if !plain {
+	fields, ok := r.fields()
+	if !ok || !plainDynset(e.attrs) || r.mask != nil || r.from != nil || len(r.loads) == 0 || !r.contiguous() ||
+		r.loads[0].register != registerOffset(e.attrs.numberOr0(unix.NFTA_DYNSET_SREG_KEY)) {
 		return false
 	}
-	field, whole := r.whole(r.loads[0])
-	if !whole {
+	a, ok := readInner(e.inner)
+	if !ok {
 		return false
 	}
-	a.Field = field
-	for _, inner := range e.inner {
-		limit, ok := readLimit(inner.attrs)
-		if !ok || inner.name != exprLimit {
-			return false
-		}
-		a.Limit = &limit
+	a.Set, a.Fields = e.attrs.text(unix.NFTA_DYNSET_SET_NAME), fields
+	for _, f := range slices.Backward(fields) {
+		r.absorb(f)
 	}
-	r.absorb(field)
 	return r.finish(a)
+}
+
+// plainDynset says that a dynset only adds, with the set's own timeout, and without data as for a map.
+func plainDynset(attrs attributes) bool {
+	const inverted = 1 // NFT_DYNSET_F_INV
+	return attrs.numberOr0(unix.NFTA_DYNSET_OP) == unix.NFT_DYNSET_OP_ADD && !attrs.has(unix.NFTA_DYNSET_SREG_DATA) &&
+		attrs.numberOr0(unix.NFTA_DYNSET_TIMEOUT) == 0 && attrs.numberOr0(unix.NFTA_DYNSET_FLAGS)&inverted == 0
+}
+
+// readInner reads what a dynset runs for each element: a limit, a counter, or nothing.
+func readInner(inner []rawExpression) (firewall.Add, bool) {
+	switch {
+	case len(inner) == 0:
+		return firewall.Add{}, true
+	case len(inner) > 1:
+		return firewall.Add{}, false
+	case inner[0].name == exprCounter:
+		return firewall.Add{Counter: true}, true
+	case inner[0].name == exprLimit:
+		limit, ok := readLimit(inner[0].attrs)
+		return firewall.Add{Limit: &limit}, ok
+	}
+	return firewall.Add{}, false
 }

@@ -32,6 +32,7 @@ func headers() []headerField {
 		{firewall.IP6Daddr, baseNetwork, 24, 16, ipv6, 0},
 		{firewall.TCPSport, baseTransport, 0, 2, 0, unix.IPPROTO_TCP}, // RFC 9293 section 3.1
 		{firewall.TCPDport, baseTransport, 2, 2, 0, unix.IPPROTO_TCP},
+		{firewall.TCPFlags, baseTransport, 13, 1, 0, unix.IPPROTO_TCP},
 		{firewall.UDPSport, baseTransport, 0, 2, 0, unix.IPPROTO_UDP}, // RFC 768
 		{firewall.UDPDport, baseTransport, 2, 2, 0, unix.IPPROTO_UDP},
 		{firewall.ICMPType, baseTransport, 0, 1, ipv4, unix.IPPROTO_ICMP},     // RFC 792
@@ -139,6 +140,8 @@ func metaField(key uint64) (firewall.Field, uint64) {
 		return firewall.MetaL4Proto, 1
 	case unix.NFT_META_PKTTYPE:
 		return firewall.MetaPktType, 1
+	case unix.NFT_META_SKUID:
+		return firewall.MetaSKUID, 4
 	}
 	return 0, 0
 }

@@ -98,8 +98,11 @@ func (r *ruleReader) header(l load, data []byte, not bool) bool {
 	if !ok || uint64(len(data)) != l.length {
 		return false
 	}
-	if l.length > h.length {
+	switch {
+	case l.length > h.length:
 		return !not && r.mask == nil && r.neighbours(l, data)
+	case h.field == firewall.TCPFlags:
+		return r.flags(data, not)
 	}
 	mask := r.mask
 	if mask == nil {
@@ -111,6 +114,18 @@ func (r *ruleReader) header(l load, data []byte, not bool) bool {
 	}
 	v, ok := fieldForm(h.field).value(first, last)
 	return ok && r.match(h.field, not, v)
+}
+
+// flags reads a comparison of flags under a mask; what nft writes as `tcp flags syn`, some and not none, has no word.
+func (r *ruleReader) flags(data []byte, not bool) bool {
+	if len(r.mask) != 1 || r.mask[0] == 0 || data[0]&^r.mask[0] != 0 {
+		return false
+	}
+	r.absorb(firewall.TCPFlags)
+	return r.finish(firewall.Match{
+		Field: firewall.TCPFlags, Not: not, Mask: firewall.Number(r.mask[0]),
+		Values: []firewall.Value{firewall.Number(data[0])},
+	})
 }
 
 // neighbours reads one comparison of fields that lie side by side as a match for each.

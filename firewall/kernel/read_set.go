@@ -37,6 +37,8 @@ func keyType(number uint64) firewall.KeyType {
 		return firewall.InetService
 	case 19:
 		return firewall.Mark
+	case 24:
+		return firewall.UID
 	case 41:
 		return firewall.IfName
 	default:
@@ -47,7 +49,7 @@ func keyType(number uint64) firewall.KeyType {
 // keyLength is the bytes of one key; 0 when the type has no word.
 func keyLength(k firewall.KeyType) int {
 	switch k {
-	case firewall.IPv4Addr, firewall.Mark:
+	case firewall.IPv4Addr, firewall.Mark, firewall.UID:
 		return 4
 	case firewall.IPv6Addr, firewall.IfName:
 		return 16
@@ -194,6 +196,9 @@ func anonymousValues(s rawSet, fields []firewall.Field) ([]firewall.Value, bool)
 		}
 		values = append(values, v)
 	}
+	slices.SortFunc(values, func(a, b firewall.Value) int { // in host order, bytes and numbers have different orders
+		return firewall.Element{Key: []firewall.Value{a}}.Compare(firewall.Element{Key: []firewall.Value{b}})
+	})
 	return values, true
 }
 

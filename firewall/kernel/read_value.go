@@ -23,7 +23,7 @@ const (
 
 func fieldForm(f firewall.Field) form {
 	switch f {
-	case firewall.MetaIIF, firewall.MetaOIF, firewall.CTState:
+	case firewall.MetaIIF, firewall.MetaOIF, firewall.CTState, firewall.MetaSKUID:
 		return formHost
 	case firewall.MetaIIFName, firewall.MetaOIFName:
 		return formName
@@ -96,7 +96,7 @@ func keyForm(k firewall.KeyType, interval bool) form {
 		return formAddress
 	case firewall.IfName:
 		return formName
-	case firewall.Mark:
+	case firewall.Mark, firewall.UID:
 		if !interval {
 			return formHost
 		}
