@@ -43,10 +43,6 @@ func judgeFirewall(r *reader, f *found, w *Firewall) {
 		r.wrong(f.at("management"), "add management: [{name: ssh-admins, ports: [22/tcp], from: [your own network]}], "+
 			"or start with --no-management if nobody is meant to get in", "this firewall lets nobody in to manage the host")
 	}
-	if f.has("ownership") && w.Ownership != OwnershipWatch {
-		r.notice(f.at("ownership"), "firewall.ownership: "+string(w.Ownership)+
-			" is accepted, but this version holds the table as watch does: it sees a change and repairs it")
-	}
 	if f.has("forward") && w.Forward == ForwardContainers {
 		r.notice(f.at("forward"),
 			"firewall.forward: containers is accepted, but this version does not yet tell containers apart")

@@ -131,6 +131,7 @@ func applyHere(ctx context.Context, next candidate, force bool) error {
 		return err
 	}
 	defer func() { _ = live.Close() }()
+	live.SetOwnership(next.ownership()) // until this process ends: an orphan is left, for a later guard to adopt
 	_, err = live.ApplyRehearsed(ctx, next.ruleset)
 	return err
 }

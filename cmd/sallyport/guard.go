@@ -86,6 +86,9 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 
 // take has the guard keep the candidate in force, or watch it.
 func (p *guardProcess) take(ctx context.Context, next candidate) error {
+	if err := p.guard.SetOwnership(ctx, next.ownership()); err != nil {
+		return err
+	}
 	if err := p.guard.Put(ctx, next.ruleset, next.enforces()); err != nil {
 		return err
 	}

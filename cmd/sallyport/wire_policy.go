@@ -6,6 +6,7 @@ import (
 
 	"sallyport/config"
 	"sallyport/firewall"
+	"sallyport/firewall/kernel"
 )
 
 // errFirewallOff ends a command that has nothing to do without a firewall section.
@@ -22,6 +23,18 @@ type candidate struct {
 
 // enforces says whether the candidate is to be put in force, and not only to be looked at.
 func (c candidate) enforces() bool { return c.conf.Firewall.Mode == config.Enforce }
+
+// ownership says how the table is to be held.
+func (c candidate) ownership() kernel.Ownership {
+	switch c.conf.Firewall.Ownership {
+	case config.OwnershipOwner:
+		return kernel.OwnershipOwner
+	case config.OwnershipWatch:
+		return kernel.OwnershipWatch
+	default:
+		return kernel.OwnershipAuto
+	}
+}
 
 // candidate loads what the firewall needs of the configuration, of that digest where one is given, and compiles it.
 func (o *options) candidate(digest string) (candidate, error) {

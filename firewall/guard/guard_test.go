@@ -24,17 +24,24 @@ func inNamespace(t *testing.T) *kernel.Conn {
 	t.Helper()
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
-			t.Fatalf("a network namespace: %v", err)
-		}
-		t.Skipf("a network namespace: %v", err)
+		unprepared(t, "a network namespace: %v", err)
 	}
 	live, err := kernel.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
+	live.SetOwnership(kernel.OwnershipWatch) // so that nft may change the table
 	t.Cleanup(func() { _ = live.Close() })
 	return live
+}
+
+// unprepared ends a test that needs what is not there: as a failure where everything is meant to be there.
+func unprepared(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
 }
 
 func nft(t *testing.T, args ...string) {

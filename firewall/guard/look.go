@@ -23,6 +23,7 @@ type Kernel interface {
 	ApplyRehearsed(ctx context.Context, ruleset firewall.Ruleset) (kernel.Dump, error)
 	Repair(ctx context.Context, ruleset firewall.Ruleset, live, golden kernel.Dump) (kernel.Dump, error)
 	Dump(ctx context.Context) (kernel.Dump, error)
+	SetOwnership(o kernel.Ownership)
 	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
 }
 

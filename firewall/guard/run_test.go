@@ -39,6 +39,8 @@ func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump, kernel.Dump)
 	return kernel.Dump{}, errSlow
 }
 
+func (*slow) SetOwnership(kernel.Ownership) {}
+
 func (*slow) Watch() (func(context.Context, func(kernel.Change)) error, error) { return nil, errSlow }
 
 func TestUntilNext(t *testing.T) {

@@ -15,10 +15,6 @@ import (
 // carries the difference.
 var ErrMismatch = errors.New("the kernel does not hold what was written")
 
-// ErrOwned says that another program's netlink socket owns the table (its flag owner, kernel 5.12): only that program, or
-// its end, lets others write.
-var ErrOwned = errors.New("owned by another program, which must end first")
-
 // MismatchError is what was read back after a write, where it is not what was meant.
 type MismatchError struct {
 	Drift firewall.Drift // empty where the difference is in what the vocabulary cannot say
@@ -47,6 +43,8 @@ const (
 // with chains, sets and rules of others in it. It is one transaction; base chains stay as they are unless their own hook,
 // priority or type is wrong, and named counters go on counting. What was written is read back and compared; what differs
 // is written once more from nothing but the base chains, and then is a MismatchError.
+//
+// The connection's ownership (SetOwnership) says whose the table is afterwards.
 //
 // Errors: ErrNotPermitted, ErrOwned, ErrNoNftables, ErrUnsupported, ErrNotEncodable, ErrUnsteady, ErrMismatch, or the
 // context's.
@@ -96,6 +94,10 @@ func (c *Conn) ApplyRehearsed(ctx context.Context, r firewall.Ruleset) (Dump, er
 	return c.Repair(ctx, r, Dump{}, golden)
 }
 
+// putRounds bounds how often put writes: as it is, from nothing where that came out wrong, and once more where the table
+// can be taken into possession only after it was put right.
+const putRounds = 3
+
 // put writes the ruleset and reads it back, since a commit without an error proves nothing. What the comparison calls a
 // mismatch is written anew, once. The table live is what was seen before, or the zero one.
 func (c *Conn) put(ctx context.Context, r firewall.Ruleset, live rawTable, compare func(rawTable) error) (rawTable, error) {
@@ -103,26 +105,49 @@ func (c *Conn) put(ctx context.Context, r firewall.Ruleset, live rawTable, compa
 	if err != nil {
 		return rawTable{}, err
 	}
-	var got rawTable
-	for _, rebuild := range []bool{false, true} {
-		if err = c.write(ctx, firewall.Table, live, code, rebuild); err != nil {
+	o := order{table: firewall.Table, code: code}
+	if o.own, err = c.wantsOwner(); err != nil {
+		return rawTable{}, err
+	}
+	for range putRounds {
+		if live, err = c.claim(ctx, o, live); err != nil {
+			return rawTable{}, err
+		}
+		if err = c.write(ctx, o, live); err != nil {
 			return rawTable{}, err
 		}
 		live = rawTable{}
-		if got, err = c.look(ctx, firewall.Table); err != nil && !errors.Is(err, ErrNoTable) {
+		var got rawTable
+		if got, err = c.look(ctx, o.table); err != nil && !errors.Is(err, ErrNoTable) {
 			return rawTable{}, err
 		}
-		if err = compare(got); !errors.Is(err, ErrMismatch) {
-			return got, err
+		err = compare(got)
+		switch {
+		case err == nil && o.own && !c.holds(got):
+			err = errNotHeld
+		case err == nil:
+			return got, c.sweep(ctx)
+		case !errors.Is(err, ErrMismatch) || o.rebuild:
+			return rawTable{}, err
+		default:
+			o.rebuild = true
 		}
 	}
 	return rawTable{}, err
 }
 
+// order is what write is to bring about.
+type order struct {
+	table   string
+	code    encoded
+	rebuild bool // keep nothing but the base chains
+	own     bool // a table that is not there is made with the flags owner and persist
+}
+
 // write makes one transaction out of the difference to what is there, and commits it under the generation at which it
 // looked: when somebody else commits in between, it looks again. The first look may have been taken before: then it is
 // live, which has a generation.
-func (c *Conn) write(ctx context.Context, table string, live rawTable, code encoded, rebuild bool) error {
+func (c *Conn) write(ctx context.Context, o order, live rawTable) error {
 	seen := live.source.generation != 0
 	for try := range applyTries {
 		if err := pause(ctx, time.Duration(try)*applyPause); err != nil {
@@ -130,18 +155,17 @@ func (c *Conn) write(ctx context.Context, table string, live rawTable, code enco
 		}
 		var err error
 		if !seen || try > 0 {
-			if live, err = c.look(ctx, table); err != nil && !errors.Is(err, ErrNoTable) {
+			if live, err = c.look(ctx, o.table); err != nil && !errors.Is(err, ErrNoTable) {
 				return err
 			}
 		}
-		t := newTransaction(c.nft, table, live)
-		t.absent, t.rebuild = live.source.Table == nil, rebuild
+		t := newTransaction(c.nft, o, live)
 		if t.absent && try > 0 {
 			// Against who deletes the table again and again the race for a generation may never be won. Generation 0 asks
 			// for none: nothing that is there is meant, so that nothing can have changed; reading back tells.
 			t.live.source.generation = 0
 		}
-		err = c.commit(t, code)
+		err = c.commit(t, o.code)
 		switch {
 		case errors.Is(err, unix.ERESTART), errors.Is(err, unix.EINTR):
 			continue
@@ -149,10 +173,10 @@ func (c *Conn) write(ctx context.Context, table string, live rawTable, code enco
 			// The answers did not fit the socket's buffer: the commit may have gone through or not, and reading it
 			// back will tell.
 			return nil
-		case errors.Is(err, unix.EPERM) && live.flags&nftTableOwner != 0:
-			return fmt.Errorf("table inet %s: %w", table, ErrOwned)
+		case errors.Is(err, unix.EPERM) && live.owned() && !c.holds(live):
+			return ownedBy(o.table, live)
 		case err != nil:
-			return fmt.Errorf("table inet %s: %w", table, c.explain(code, err))
+			return fmt.Errorf("table inet %s: %w", o.table, c.explain(o.code, err))
 		}
 		return nil
 	}

@@ -228,7 +228,7 @@ func TestApplyAtWrongGeneration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx := newTransaction(c.nft, firewall.Table, rawTable{})
+	tx := newTransaction(c.nft, order{table: firewall.Table}, rawTable{})
 	tx.absent = true
 	tx.content(code)
 	if err := c.nft.FlushWithGenID(gen.ID); !errors.Is(err, unix.ERESTART) {
@@ -340,7 +340,8 @@ func TestApplyOwned(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := open4Test(t).Apply(t.Context(), compile(t, hostPolicy()))
-	const says = "kernel: table inet sallyport: owned by another program, which must end first"
+	says := fmt.Sprintf("kernel: table inet sallyport is owned by another program, which must end first: %q (pid %d)",
+		"kernel.test", os.Getpid())
 	if !errors.Is(err, ErrOwned) || errors.Is(err, ErrNotPermitted) || err.Error() != says {
 		t.Errorf("got %v, want %s", err, says)
 	}

@@ -25,14 +25,18 @@ type transaction struct {
 	live    rawTable
 	absent  bool // there is no table
 	rebuild bool // keep nothing but the base chains
+	own     bool // a table that is not there is made with the flags owner and persist
+
+	counted map[string]Count // what counters that are added begin with, by name
 
 	sets map[string]*nftables.Set // of the ruleset, by name
 	full map[string]bool          // sets that hold their elements already
 }
 
-func newTransaction(nft *nftables.Conn, table string, live rawTable) *transaction {
+func newTransaction(nft *nftables.Conn, o order, live rawTable) *transaction {
 	return &transaction{
-		nft: nft, table: &nftables.Table{Family: nftables.TableFamilyINet, Name: table}, live: live,
+		nft: nft, table: &nftables.Table{Family: nftables.TableFamilyINet, Name: o.table}, live: live,
+		absent: live.source.Table == nil, rebuild: o.rebuild, own: o.own,
 		sets: make(map[string]*nftables.Set), full: make(map[string]bool),
 	}
 }
@@ -46,10 +50,7 @@ func (t *transaction) content(code encoded) (toggle bool) {
 	dormant := code.ruleset.Dormant
 	switch {
 	case t.absent:
-		if dormant {
-			t.table.Flags = nftables.TableFlagDormant
-		}
-		t.nft.AddTable(t.table)
+		t.addTable(dormant)
 	default:
 		toggle = dormant != (t.live.flags&unix.NFT_TABLE_F_DORMANT != 0)
 		if toggle && !t.changesBaseChains(code.ruleset) {
@@ -66,6 +67,19 @@ func (t *transaction) content(code encoded) (toggle bool) {
 	t.addChains(code.ruleset)
 	t.addRules(code)
 	return toggle
+}
+
+// addTable queues a table that is not there. Its flags are those of this message only: a second one with the owner flag
+// would be an attempt to take it from somebody.
+func (t *transaction) addTable(dormant bool) {
+	fresh := *t.table
+	if t.own {
+		fresh.Flags |= ownerFlags
+	}
+	if dormant {
+		fresh.Flags |= nftables.TableFlagDormant
+	}
+	t.nft.AddTable(&fresh)
 }
 
 // setDormant queues a change of the flag alone: owner and persist stay as they are.
@@ -161,7 +175,10 @@ func (t *transaction) removeObjects(counters []string) (missing []string) {
 
 func (t *transaction) addCounters(names []string) {
 	for _, name := range names {
-		t.nft.AddObj(&nftables.NamedObj{Table: t.table, Name: name, Type: nftables.ObjTypeCounter, Obj: &expr.Counter{}})
+		t.nft.AddObj(&nftables.NamedObj{
+			Table: t.table, Name: name, Type: nftables.ObjTypeCounter,
+			Obj: &expr.Counter{Packets: t.counted[name].Packets, Bytes: t.counted[name].Bytes},
+		})
 	}
 }
 

@@ -14,6 +14,10 @@ import (
 type Conn struct {
 	nft    *nftables.Conn
 	reader *netlink.Conn // nil before the first dump, and after one that was broken off
+
+	ownership Ownership
+	ownable   *bool // whether the kernel has the flags of ownership; nil before that was tried
+	swept     bool  // no bridge of an earlier takeover is left
 }
 
 // Open connects to nftables in the network namespace of the calling thread. Every method is to be called from a thread in

@@ -39,6 +39,7 @@ const (
 const (
 	nftTableOwner   = 2 // kernel 5.12
 	nftTablePersist = 4 // kernel 6.9
+	nftaTableOwner  = 7
 
 	nftSetConcat = 0x80 // userspace's hint that the key is a concatenation
 

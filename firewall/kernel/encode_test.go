@@ -234,7 +234,7 @@ func TestUnsupported(t *testing.T) {
 		t.Fatal(err)
 	}
 	code.rules = append(code.rules, encodedRule{chain: "inbound", exprs: []expr.Any{&expr.Queue{Num: 1}}})
-	err = c.write(t.Context(), firewall.Table, rawTable{}, code, false)
+	err = c.write(t.Context(), order{table: firewall.Table, code: code}, rawTable{})
 	const says = "the kernel lacks a feature: queue: load the module"
 	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), says) {
 		t.Errorf("got %v, want ErrUnsupported that names queue", err)

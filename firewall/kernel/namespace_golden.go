@@ -74,7 +74,7 @@ func (c *Conn) dormantGolden(ctx context.Context, r firewall.Ruleset) (d Dump, e
 		return Dump{}, fmt.Errorf("kernel: %w", err)
 	}
 	defer func() { err = errors.Join(err, c.removeRehearsal()) }()
-	if err := c.write(ctx, rehearsalTable, rawTable{}, code, true); err != nil {
+	if err := c.write(ctx, order{table: rehearsalTable, code: code, rebuild: true}, rawTable{}); err != nil {
 		return Dump{}, fmt.Errorf("kernel: dormant rehearsal: %w", err)
 	}
 	table, err := c.look(ctx, rehearsalTable)

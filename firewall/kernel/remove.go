@@ -11,23 +11,35 @@ import (
 	"sallyport/firewall"
 )
 
-// Remove takes the table inet sallyport off the kernel, with all that is in it: the host is open then, other rules aside.
-// That there is none is no error. The errors are ErrNotPermitted, ErrOwned, ErrNoNftables and the context's.
+// Remove takes the table inet sallyport off the kernel, with all that is in it, whoever made it, also an orphan: the host
+// is open then, other rules aside. That there is none is no error. The errors are ErrNotPermitted, ErrOwned,
+// ErrNoNftables, ErrUnsteady and the context's.
 func (c *Conn) Remove(ctx context.Context) error {
 	live, err := c.look(ctx, firewall.Table)
-	if errors.Is(err, ErrNoTable) {
-		return nil
+	switch {
+	case errors.Is(err, ErrNoTable):
+		err = nil
+	case err != nil:
+	case live.owned() && !c.holds(live):
+		err = ownedBy(firewall.Table, live)
+	default:
+		err = c.deleteTable(firewall.Table)
+	}
+	if err == nil {
+		c.swept = false
+		err = c.sweep(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("kernel: %w", err)
 	}
-	c.nft.DelTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: firewall.Table})
-	switch err := c.nft.Flush(); {
-	case err == nil, errors.Is(err, unix.ENOENT):
-		return nil
-	case errors.Is(err, unix.EPERM) && live.flags&nftTableOwner != 0:
-		return fmt.Errorf("kernel: table inet %s: %w", firewall.Table, ErrOwned)
-	default:
-		return fmt.Errorf("kernel: delete table inet %s: %w", firewall.Table, reason(err))
+	return nil
+}
+
+// deleteTable deletes a table of the family inet with all that is in it.
+func (c *Conn) deleteTable(name string) error {
+	c.nft.DelTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: name})
+	if err := c.nft.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("delete table inet %s: %w", name, reason(err))
 	}
+	return nil
 }
