@@ -20,6 +20,8 @@ type way struct {
 	any        bool
 	tcp, udp   []Value // Number or Range
 	v4, v6     []Element
+	hosts4     []Element // single addresses, where they are so many that they have a set of their own
+	hosts6     []Element
 	exact      []Value // interface names
 	wildcards  []Name  // interface names that end in *
 }
@@ -51,8 +53,12 @@ func canonicalWay(e Exception) (way, error) {
 	w := way{name: e.Name, any: e.Any, tcp: mergedPorts(e.Ports, TCP), udp: mergedPorts(e.Ports, UDP)}
 	w.exact, w.wildcards = mergedInterfaces(e.Interfaces)
 	var err error
-	w.v4, w.v6, err = mergedSources(e.From)
-	return w, err
+	if w.v4, w.v6, err = mergedSources(e.From); err != nil {
+		return way{}, err
+	}
+	w.v4, w.hosts4 = hostsApart(w.v4)
+	w.v6, w.hosts6 = hostsApart(w.v6)
+	return w, nil
 }
 
 // mergedSources joins what overlaps and what touches: overlapping elements are refused by the kernel (EEXIST).
@@ -74,6 +80,32 @@ func mergedSources(prefixes []netip.Prefix) (v4, v6 []Element, err error) {
 		}
 	}
 	return v4, v6, nil
+}
+
+// manyHosts is from how many single addresses on these have a set of their own, which is a hash: a look into it takes the
+// same time however many there are. In a set of intervals, which is a tree, it grows with their number (from 10 to 50,000
+// by a sixth of the whole input path, or more where packets come from many of them), each address takes two nodes, and
+// loading and listing the set takes five times as long.
+const manyHosts = 64
+
+// hostsApart takes many single addresses out of the networks and ranges; few stay where they are.
+func hostsApart(elements []Element) (networks, hosts []Element) {
+	for _, e := range elements {
+		if isHost(e) {
+			hosts = append(hosts, e)
+		} else {
+			networks = append(networks, e)
+		}
+	}
+	if len(hosts) < manyHosts {
+		return elements, nil
+	}
+	return networks, hosts
+}
+
+func isHost(e Element) bool {
+	a, ok := e.Key[0].(Addrs)
+	return ok && a.From == a.To
 }
 
 func mergedPorts(ports []Ports, protocol Protocol) []Value {
@@ -139,11 +171,10 @@ func policyHash(p Policy, ways []way, exits []exit) string {
 		for _, name := range w.wildcards {
 			put(" wildcard %s\n", name)
 		}
-		for _, e := range w.v4 {
-			put(" from %s\n", e)
-		}
-		for _, e := range w.v6 {
-			put(" from %s\n", e)
+		for _, sources := range [][]Element{w.v4, w.hosts4, w.v6, w.hosts6} {
+			for _, e := range sources {
+				put(" from %s\n", e)
+			}
 		}
 	}
 	if p.Egress.Mode != EgressOpen { // what is not guarded is not part of it, whatever it names

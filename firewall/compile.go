@@ -116,19 +116,47 @@ func seenSets() []Set {
 // chain is the name of the exception's chain and of its counter.
 func (w way) chain() string { return wayPrefix + w.name }
 
-func (w way) set4() string { return w.chain() + "_4" }
-func (w way) set6() string { return w.chain() + "_6" }
+// sources is one of the sets that an exception's sources are in.
+type sources struct {
+	field    Field
+	key      KeyType
+	suffix   string // of the set's name
+	elements []Element
+	hosts    bool // single addresses only
+}
 
-// sets are the exception's sources, a set for each family that has any.
+// sources are those that are not empty.
+func (w way) sources() []sources {
+	all := []sources{
+		{IPSaddr, IPv4Addr, "_4", w.v4, false}, {IPSaddr, IPv4Addr, "_hosts4", w.hosts4, true},
+		{IP6Saddr, IPv6Addr, "_6", w.v6, false}, {IP6Saddr, IPv6Addr, "_hosts6", w.hosts6, true},
+	}
+	return slices.DeleteFunc(all, func(s sources) bool { return len(s.elements) == 0 })
+}
+
+// sets are the exception's sources: for each family that has any, its networks, and its single addresses where they are
+// many.
 func (w way) sets() []Set {
 	var sets []Set
-	if len(w.v4) > 0 {
-		sets = append(sets, Set{Name: w.set4(), Key: []KeyType{IPv4Addr}, Interval: true, Elements: w.v4})
-	}
-	if len(w.v6) > 0 {
-		sets = append(sets, Set{Name: w.set6(), Key: []KeyType{IPv6Addr}, Interval: true, Elements: w.v6})
+	for _, s := range w.sources() {
+		set := Set{Name: w.chain() + s.suffix, Key: []KeyType{s.key}, Interval: !s.hosts, Elements: s.elements}
+		if s.hosts {
+			set.Size = hostsSize(len(s.elements))
+		}
+		sets = append(sets, set)
 	}
 	return sets
+}
+
+// hostsSize is the declared size of a set of so many single addresses. The kernel makes a hash of a fixed number of buckets
+// of a set that says its size, and one that is resized while packets look into it of any other. The steps are wide, so
+// that a set seldom has to be replaced because it has grown.
+func hostsSize(n int) uint32 {
+	size := uint32(1 << 10)
+	for uint64(size) < uint64(n) {
+		size <<= 3
+	}
+	return size
 }
 
 // rules is the exception's chain. Its ports stand in the same rule as its own sources, so exceptions cannot cross.
@@ -145,11 +173,9 @@ func (w way) rules() Chain {
 		if w.any {
 			c.Rules = append(c.Rules, counted(w.chain(), Accept, ports))
 		}
-		if len(w.v4) > 0 {
-			c.Rules = append(c.Rules, counted(w.chain(), Accept, Lookup{Fields: []Field{IPSaddr}, Set: w.set4()}, ports))
-		}
-		if len(w.v6) > 0 {
-			c.Rules = append(c.Rules, counted(w.chain(), Accept, Lookup{Fields: []Field{IP6Saddr}, Set: w.set6()}, ports))
+		for _, s := range w.sources() {
+			from := Lookup{Fields: []Field{s.field}, Set: w.chain() + s.suffix}
+			c.Rules = append(c.Rules, counted(w.chain(), Accept, from, ports))
 		}
 	}
 	return c

@@ -72,7 +72,7 @@ func (n *neighbour) run(f func()) {
 
 // ip runs the program ip in the namespace of the calling thread. It does not end the test: it also runs on the thread of
 // the neighbour.
-func ip(t *testing.T, commands ...string) {
+func ip(t testing.TB, commands ...string) {
 	t.Helper()
 	for _, c := range commands {
 		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(c)...).CombinedOutput(); err != nil {

@@ -58,6 +58,13 @@ func randomException(r *rand.Rand, name string) firewall.Exception {
 			e.From = append(e.From, randomPrefix(r))
 		}
 	}
+	if !e.Any && r.IntN(3) == 0 { // so many that they have a set of their own
+		for range 90 + r.IntN(60) {
+			e.From = append(e.From,
+				netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(r.IntN(8)), byte(r.IntN(256))}), 32),
+				netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfd, 14: byte(r.IntN(8)), 15: byte(r.IntN(256))}), 128))
+		}
+	}
 	names := []string{"eth0", "eth1", "wg*", "eth*", "br-lan", "veth123456789ab"}
 	for range r.IntN(3) {
 		e.Interfaces = append(e.Interfaces, names[r.IntN(len(names))])
