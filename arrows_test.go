@@ -23,6 +23,7 @@ func arrows() map[string][]string {
 		"docs":            nil,
 		"firewall/kernel": {"firewall"},
 		"firewall/guard":  {"firewall", "firewall/kernel", "check"},
+		"firewall/proof":  {"firewall", "firewall/kernel", "check"},
 		"netcheck":        {"check", "tlsprobe"},
 		"monitor":         {"check"},
 		"control":         {"check"},

@@ -9,11 +9,11 @@ import (
 // Admits says whether the policy lets a packet from the address to the port in, on some interface at least. An IPv4
 // address in IPv6 form, as a socket of both families tells it, is the IPv4 address; a zone says nothing here.
 func (p Policy) Admits(from netip.Addr, protocol Protocol, port uint16) bool {
-	return p.admitsBy("", from, protocol, port)
+	return p.AdmitsBy("", from, protocol, port)
 }
 
-// admitsBy is Admits for a packet that comes in by an interface, by any where it is empty.
-func (p Policy) admitsBy(name string, from netip.Addr, protocol Protocol, port uint16) bool {
+// AdmitsBy is Admits for a packet that comes in by an interface, by any where it is empty.
+func (p Policy) AdmitsBy(name string, from netip.Addr, protocol Protocol, port uint16) bool {
 	from = from.Unmap().WithZone("")
 	return slices.ContainsFunc(slices.Concat(p.Management, p.Allow), func(e Exception) bool {
 		return e.covers(from) && e.holdsOn(name) && among(e.Ports, protocol, port)

@@ -44,8 +44,8 @@ func LockedOut(next Policy, inForce *Policy, further []Ports, peers []Peer) []Pe
 	for _, p := range peers {
 		from, port := p.Remote.Addr().Unmap(), p.Local.Port()
 		switch {
-		case from.IsLoopback(), !p.inbound(), !among(ports, TCP, port), next.admitsBy(p.Interface, from, TCP, port):
-		case inForce != nil && !inForce.admitsBy(p.Interface, from, TCP, port):
+		case from.IsLoopback(), !p.inbound(), !among(ports, TCP, port), next.AdmitsBy(p.Interface, from, TCP, port):
+		case inForce != nil && !inForce.AdmitsBy(p.Interface, from, TCP, port):
 		default:
 			out = append(out, p)
 		}

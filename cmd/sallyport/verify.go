@@ -2,49 +2,81 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/check"
+	"sallyport/config"
 	"sallyport/firewall"
-	"sallyport/firewall/guard"
-	"sallyport/firewall/kernel"
 )
+
+// verifyTimeout bounds the whole of a verification.
+const verifyTimeout = time.Minute
 
 func newVerify(opts *options) *cobra.Command {
 	var out reporting
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Say whether the host is really shut: the live ruleset against the compiled one",
-		Args:  cobra.NoArgs,
+		Short: "Say whether the host is really shut: the live ruleset, and who can reach what listens",
+		Long: "Say whether the host is really shut. The results, by their names:\n\n" +
+			"  firewall            the live ruleset is exactly what the configuration compiles to\n" +
+			"  firewall.listeners  what listens here, and who can reach it: a table in text, evidence in JSON\n\n" +
+			"It only reads. Without CAP_NET_ADMIN it says what it could not read, and shows the listeners all the same;\n" +
+			"without root, the processes of other users stay unknown.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			next, err := opts.candidate("")
+			conf, err := opts.loadPolicy()
 			if err != nil {
 				return err
 			}
-			began := time.Now()
-			result := verifyLive(cmd.Context(), next.ruleset)
-			result = guard.Check().Complete(result, began, time.Since(began))
-			return out.report(cmd, []check.Result{waive(next.conf.Waivers, result, time.Now())})
+			v := verification{conf: conf}
+			if v.candidate, err = compile(conf, opts.noManagement); errors.Is(err, errFirewallOff) {
+				v.off = true
+			} else if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), verifyTimeout)
+			defer cancel()
+			results := v.run(ctx)
+			if out.format == "text" {
+				if err := writeListeners(cmd.OutOrStdout(), results); err != nil {
+					return err
+				}
+			}
+			return out.report(cmd, results)
 		},
 	}
 	out.bind(cmd)
 	return cmd
 }
 
-// verifyLive looks at the live table.
-func verifyLive(ctx context.Context, ruleset firewall.Ruleset) check.Result {
-	ctx, cancel := context.WithTimeout(ctx, planTimeout)
-	defer cancel()
-	live, err := kernel.Open()
-	if err != nil {
-		return guard.Failure(err)
+// verification is one look at the host.
+type verification struct {
+	conf      *config.Config
+	candidate candidate // zero where the firewall is off
+	off       bool
+}
+
+// run does every check in turn: what one has seen, the next ones judge by.
+func (v verification) run(ctx context.Context) []check.Result {
+	var results []check.Result
+	do := func(c check.Check, look func(context.Context) check.Result) check.Result {
+		began := time.Now()
+		result := c.Complete(look(ctx), began, time.Since(began))
+		results = append(results, waive(v.conf.Waivers, result, time.Now()))
+		return result
 	}
-	defer func() { _ = live.Close() }()
-	golden, err := kernel.Golden(ctx, ruleset)
-	if err != nil {
-		return guard.Failure(err)
+	structure := do(structureCheck(), v.structure)
+	do(listenersCheck(), func(ctx context.Context) check.Result { return v.listeners(ctx, structure) })
+	return results
+}
+
+// policy is what is wanted; nil where the firewall is off.
+func (v verification) policy() *firewall.Policy {
+	if v.off {
+		return nil
 	}
-	return guard.Verify(ctx, live, ruleset, golden)
+	return &v.candidate.policy
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+
+	"sallyport/check"
+	"sallyport/firewall/guard"
+	"sallyport/firewall/kernel"
+	"sallyport/firewall/proof"
+)
+
+// listenersName is the name of the result about listeners. The names of a verification begin with that of the guard's
+// check and a dot, so that no check of a configuration can have them, and a waiver can name them.
+const listenersName = guard.Name + ".listeners"
+
+func structureCheck() check.Check { return guard.Check() }
+
+func listenersCheck() check.Check {
+	return check.Check{Name: listenersName, Kind: check.KindFirewall, Target: "sockets of this host"}
+}
+
+// structure compares the live table with the ruleset that the configuration compiles to.
+func (v verification) structure(ctx context.Context) check.Result {
+	if v.off {
+		return check.Result{
+			Status: check.Skipped,
+			Detail: "the configuration has no firewall section, or its mode is off: there is no ruleset",
+		}
+	}
+	live, err := kernel.Open()
+	if err != nil {
+		return guard.Failure(err)
+	}
+	defer func() { _ = live.Close() }()
+	golden, err := kernel.Golden(ctx, v.candidate.ruleset)
+	if err != nil {
+		return guard.Failure(err)
+	}
+	return guard.Verify(ctx, live, v.candidate.ruleset, golden)
+}
+
+// listeners judges what listens by the policy, and by what was seen of the ruleset.
+func (v verification) listeners(ctx context.Context, structure check.Result) check.Result {
+	found, err := kernel.Listeners(ctx)
+	if err != nil {
+		return guard.Failure(err)
+	}
+	return proof.Listeners(found, v.policy(), v.standing(structure))
+}
+
+// standing is what the look at the live table says of it.
+func (v verification) standing(structure check.Result) proof.Standing {
+	switch {
+	case v.off, structure.Cause == check.FirewallMissing, structure.Cause == check.FirewallDormant:
+		return proof.StandingOpen
+	case structure.Status == check.OK:
+		return proof.StandingInForce
+	case structure.Cause == check.FirewallDrift:
+		return proof.StandingDrifted
+	default:
+		return proof.StandingUnknown
+	}
+}

@@ -1,0 +1,148 @@
+package integration_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"sallyport/integration/lab"
+)
+
+// verified is what a verification says in JSON.
+type verified struct {
+	Status  string
+	Results []struct {
+		Check, Kind, Status, Cause, Detail string
+		Evidence                           struct {
+			Listeners []struct {
+				Protocol, Address, Process, Who string
+				PID                             int
+				ReachedBy                       string `json:"reached_by"`
+			}
+		}
+	}
+}
+
+// one is the status and cause of a result, as "fail firewall.exposed".
+func (v verified) one(name string) string {
+	for _, r := range v.Results {
+		if r.Check == name {
+			return strings.TrimSpace(r.Status + " " + r.Cause)
+		}
+	}
+	return "not there"
+}
+
+// verify runs the command with -o json and wants the exit code.
+func (w world) verify(code int, args ...string) verified {
+	w.t.Helper()
+	var v verified
+	got := w.must(code, "verify", append(args, "-o", "json")...)
+	if err := json.Unmarshal([]byte(got.Stdout), &v); err != nil {
+		w.t.Fatalf("%v: %s", err, got.Stdout)
+	}
+	return v
+}
+
+// TestVerifySaysWhoCanReachWhatListens has real listeners, with no ruleset, with one, and with one that someone changed.
+func TestVerifySaysWhoCanReachWhatListens(t *testing.T) {
+	w := newBox(t, lab.Settings{Allow: "[{name: web, ports: [8080/tcp], from: [any]}]"})
+	w.services()
+	open := w.verify(2)
+	if got := open.one("firewall.listeners"); got != "fail firewall.exposed" {
+		t.Errorf("without a ruleset: %s", got)
+	}
+	w.must(0, "apply", "--now")
+	shut := w.verify(0)
+	for name, want := range map[string]string{"firewall": "ok", "firewall.listeners": "ok"} {
+		if got := shut.one(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	want := map[string]string{
+		"*:22":   "ssh-admins: " + w.Admin.IPv4.String() + ", " + w.Admin.IPv6.String(),
+		"*:8080": "web: anyone", "*:161": "nobody",
+	}
+	for _, r := range shut.Results {
+		for _, l := range r.Evidence.Listeners {
+			if who, ok := want[l.Address]; ok && (who != l.Who || l.PID == 0 || l.Process == "") {
+				t.Errorf("%+v, want %s and the process", l, who)
+			}
+			delete(want, l.Address)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not listed: %v", want)
+	}
+	w.nft("add", "rule", "inet", "sallyport", "inbound", "accept")
+	drifted := w.verify(2)
+	if got := drifted.one("firewall.listeners"); got != "unknown firewall.drift" {
+		t.Errorf("after a foreign rule: %s", got)
+	}
+}
+
+// TestVerifyText holds what a person sees: the table above, the verdict below.
+func TestVerifyText(t *testing.T) {
+	w := newBox(t, lab.Settings{})
+	w.services()
+	w.must(0, "apply", "--now")
+	got := w.must(0, "verify").Stdout
+	t.Logf("\n%s", got)
+	for _, want := range []string{
+		"What listens here, and who can reach it:\nPROTO", "*:22", "ssh-admins: 10.77.", "*:161", "nobody",
+		"ok       firewall.listeners",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+}
+
+// TestVerifyWithoutRights holds that who may not read the ruleset still sees the listeners.
+func TestVerifyWithoutRights(t *testing.T) {
+	others(t)
+	w := newBox(t, lab.Settings{})
+	w.services()
+	dir := w.folder("shut", nobody)
+	file := w.file(dir, "sallyport.yaml", shut(dir, "192.0.2.1"))
+	got := w.run(asNobody, "verify", "--config", file)
+	for _, want := range []string{
+		"firewall.not-permitted", "*:22", "ssh: 192.0.2.1", "which could not be read", "run as root",
+	} {
+		if got.Code != 3 || !strings.Contains(got.Stdout, want) {
+			t.Errorf("exit code %d, and it does not say %q: %s%s", got.Code, want, got.Stdout, got.Stderr)
+		}
+	}
+}
+
+// TestVerifyWhereThereIsNoPolicy looks at a host whose firewall is off, and at one that is only observed.
+func TestVerifyWhereThereIsNoPolicy(t *testing.T) {
+	for mode, want := range map[string]string{"off": "skipped", "observe": "fail firewall.missing"} {
+		t.Run(mode, func(t *testing.T) {
+			w := newBox(t, lab.Settings{})
+			w.services()
+			conf := strings.Replace(w.Configuration(lab.Settings{}), "mode: enforce", `mode: "`+mode+`"`, 1)
+			if err := w.Write(conf); err != nil {
+				t.Fatal(err)
+			}
+			got := w.verify(2)
+			if got.one("firewall") != want || got.one("firewall.listeners") != "fail firewall.exposed" {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// TestVerifyIsWaived holds that a configuration can waive a result by its name.
+func TestVerifyIsWaived(t *testing.T) {
+	w := newBox(t, lab.Settings{})
+	w.services()
+	conf := strings.Replace(w.Configuration(lab.Settings{}), "mode: enforce", "mode: \"off\"", 1) +
+		"waivers:\n  - {check: firewall.listeners, reason: another firewall, expires: 2099-01-01}\n"
+	if err := w.Write(conf); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.verify(0).one("firewall.listeners"); got != "waived firewall.exposed" {
+		t.Errorf("%s", got)
+	}
+}
