@@ -34,9 +34,12 @@ type Report struct {
 	Result   check.Result
 	Counters map[string]kernel.Count
 	Repairs  uint64 // since the guard was made
+
+	Trial      *Trial      // the one that runs, or nil
+	RolledBack *RolledBack // the latest that came to nothing, until something else was put in force; or nil
 }
 
-// Guard keeps one ruleset in force, or only watches it.
+// Guard keeps one ruleset in force, or only watches it, or two while one of them is on trial.
 type Guard struct {
 	live Kernel
 	log  *slog.Logger
@@ -46,9 +49,10 @@ type Guard struct {
 	repairs atomic.Uint64
 
 	// What follows belongs to whose turn it is.
-	enforce  bool
-	want     firewall.Ruleset
-	golden   kernel.Dump
+	kept
+	trial      *trial      // that runs, or nil
+	rolledBack *RolledBack // as in Report
+
 	repaired []time.Time // the latest repairs, and tries in vain, at most contention of them
 	right    time.Time   // when the live table was last seen to be right; zero before
 	blame    blame       // for what is wrong since
@@ -62,12 +66,15 @@ func New(live Kernel, log *slog.Logger) *Guard {
 
 // Put makes the ruleset the one that must be in force: rehearsed in a throw-away namespace, then, with enforce, written
 // in one transaction, read back and compared. Without, the guard never writes, and only says what it sees. On an error
-// the former ruleset stays wanted, and the next look puts it back where it must.
+// the former ruleset stays wanted, and the next look puts it back where it must. While a trial runs it is ErrTrialRuns.
 func (g *Guard) Put(ctx context.Context, ruleset firewall.Ruleset, enforce bool) error {
 	if err := g.take(ctx); err != nil {
 		return err
 	}
 	defer g.give()
+	if g.trial != nil {
+		return ErrTrialRuns
+	}
 	rehearse := kernel.Golden
 	if enforce {
 		rehearse = g.live.ApplyRehearsed
@@ -76,8 +83,8 @@ func (g *Guard) Put(ctx context.Context, ruleset firewall.Ruleset, enforce bool)
 	if err != nil {
 		return err
 	}
-	g.want, g.golden, g.enforce = ruleset, golden, enforce
-	g.repaired, g.right, g.blame = nil, time.Time{}, blame{}
+	g.keepFrom(kept{enforce: enforce, want: ruleset, golden: golden})
+	g.rolledBack = nil
 	if enforce {
 		g.right = time.Now()
 		g.news.cover(golden.Generation()) // that of the live table; without enforce, that of the rehearsal
@@ -106,9 +113,19 @@ func (g *Guard) Look(ctx context.Context) Report {
 		return Report{Result: Check().Complete(Failure(err), began, time.Since(began)), Repairs: g.repairs.Load()}
 	}
 	defer g.give()
-	began = time.Now() // not to count the waiting
+	began = time.Now()  // not to count the waiting
+	if g.trial != nil { // what is written again lasts as long as is left, never longer
+		g.want = g.want.Prolonged(max(trialRest, g.trial.left(began)))
+	}
 	dump, err := g.live.Dump(ctx)
-	result := judge(compare(g.want, g.golden, dump, err))
+	seen := compare(g.want, g.golden, dump, err)
+	result := judge(seen)
+	switch {
+	case g.trial != nil:
+		dump, result = g.onTrial(ctx, began, seen, dump, result)
+	case g.none:
+		result = bare(seen)
+	}
 	switch {
 	case result.Status == check.OK:
 		g.right, g.blame = began, blame{}
@@ -119,10 +136,15 @@ func (g *Guard) Look(ctx context.Context) Report {
 		result = g.blame.on(result, 0)
 	}
 	g.news.cover(dump.Generation())
-	return Report{
-		Result:   Check().Complete(result, began, time.Since(began)),
-		Counters: dump.Counters(), Repairs: g.repairs.Load(),
+	now := time.Now()
+	report := Report{
+		Result:   Check().Complete(g.standing(result, now), began, now.Sub(began)),
+		Counters: dump.Counters(), Repairs: g.repairs.Load(), RolledBack: g.rolledBack,
 	}
+	if g.trial != nil {
+		report.Trial = new(g.trial.told(now))
+	}
+	return report
 }
 
 // mendable says whether putting the ruleset in force again helps.

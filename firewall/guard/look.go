@@ -22,6 +22,8 @@ func Check() check.Check {
 type Kernel interface {
 	ApplyRehearsed(ctx context.Context, ruleset firewall.Ruleset) (kernel.Dump, error)
 	Repair(ctx context.Context, ruleset firewall.Ruleset, live, golden kernel.Dump) (kernel.Dump, error)
+	Golden(ctx context.Context, ruleset firewall.Ruleset) (kernel.Dump, error)
+	Remove(ctx context.Context) error
 	Dump(ctx context.Context) (kernel.Dump, error)
 	SetOwnership(o kernel.Ownership)
 	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
@@ -34,6 +36,9 @@ type Evidence struct {
 
 	By      *Author `json:"by,omitempty"`         // who changed it, where that is known
 	Exposed float64 `json:"exposed_ms,omitempty"` // milliseconds until it was put back; at most, where By is not known
+
+	Trial      *TrialEvidence `json:"trial,omitempty"`       // the one that runs
+	RolledBack *RolledBack    `json:"rolled_back,omitempty"` // the latest that came to nothing
 }
 
 // look is what one look at the live table saw.

@@ -46,7 +46,7 @@ func (g *Guard) keep(ctx context.Context, tell func(Report)) {
 			tell(report)
 			told = time.Now()
 		}
-		while := untilNext(report.Result)
+		while := untilNextOf(report)
 		if g.news.due() { // it came during the look, or the look could not read
 			while = max(spare.rest(time.Now()), retryAfter(report.Result))
 		}

@@ -41,6 +41,12 @@ func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump, kernel.Dump)
 
 func (*slow) SetOwnership(kernel.Ownership) {}
 
+func (*slow) Golden(context.Context, firewall.Ruleset) (kernel.Dump, error) {
+	return kernel.Dump{}, errSlow
+}
+
+func (*slow) Remove(context.Context) error { return errSlow }
+
 func (*slow) Watch() (func(context.Context, func(kernel.Change)) error, error) { return nil, errSlow }
 
 func TestUntilNext(t *testing.T) {
