@@ -13,11 +13,11 @@ import (
 // (RestrictNamespaces=, seccomp, user.max_net_namespaces).
 var ErrNoNamespace = errors.New("cannot make a network namespace")
 
-// inNamespace runs f in a network namespace of its own that nothing else is in, and that is gone, with all rules and
+// InNamespace runs f in a network namespace of its own that nothing else is in, and that is gone, with all rules and
 // interfaces in it, when f has returned. Its loopback interface is down. The namespace is that of f's thread: sockets that
 // f opens are in it, goroutines that f starts are not, unless they are given such a socket or lock a thread and enter
 // it. The error is ErrNoNamespace where the namespace cannot be made, and that of f.
-func inNamespace(ctx context.Context, f func(context.Context) error) error {
+func InNamespace(ctx context.Context, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

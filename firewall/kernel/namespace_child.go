@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,17 +30,38 @@ const (
 	childStderr = 4096
 )
 
-// RehearseMain turns the process into a rehearsal if Golden started it as one, and does not return then. A program that
-// wants rehearsals without CAP_SYS_ADMIN calls it first thing in main; a test binary, in TestMain. In any other process it
-// does nothing.
+// Errand is what a child process can be sent to do with a ruleset, in a network namespace that is made for it and thrown
+// away. The order says more about it, and the answer what came of it, in the errand's own form.
+type Errand struct {
+	Name string
+	Do   func(ctx context.Context, r firewall.Ruleset, order []byte) (answer []byte, err error)
+}
+
+// golden is the errand of a rehearsal; its answer is a snapshot.
+func golden() Errand {
+	return Errand{Name: "golden", Do: func(ctx context.Context, r firewall.Ruleset, _ []byte) ([]byte, error) {
+		s, err := applyAndRead(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		err = gob.NewEncoder(&b).Encode(s)
+		return b.Bytes(), err
+	}}
+}
+
+// RehearseMain turns the process into a child if Golden or InChild started it as one, and does not return then. A program
+// that wants rehearsals without CAP_SYS_ADMIN calls it first thing in main, with the errands that it sends children on; a
+// test binary, in TestMain. In any other process it does nothing.
 //
-// The child runs in a user and a network namespace of its own: it is root there and nobody elsewhere. It takes one ruleset
-// from its standard input and gives one raw dump to its standard output.
-func RehearseMain() {
+// The child runs in a user and a network namespace of its own: it is root there and nobody elsewhere. It takes a ruleset
+// and an order from its standard input and gives its answer to its standard output.
+func RehearseMain(errands ...Errand) {
 	if len(os.Args) == 0 || os.Args[0] != rehearsalName {
 		return
 	}
-	err := rehearse(context.Background(), os.Stdin, os.Stdout) // this is the main of the child
+	// This is the main of the child.
+	err := runErrand(context.Background(), append(errands, golden()), os.Stdin, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
@@ -64,11 +87,13 @@ func childExit(err error) int {
 // request is what a child is told.
 type request struct {
 	Namespace string // the parent's network namespace: the child refuses to write to that one
+	Errand    string
 	Ruleset   firewall.Ruleset
+	Order     []byte
 }
 
-// rehearse is the child.
-func rehearse(ctx context.Context, in io.Reader, out io.Writer) error {
+// runErrand is the child.
+func runErrand(ctx context.Context, errands []Errand, in io.Reader, out io.Writer) error {
 	registerWire()
 	var r request
 	if err := gob.NewDecoder(io.LimitReader(in, dumpBytes)).Decode(&r); err != nil {
@@ -81,13 +106,20 @@ func rehearse(ctx context.Context, in io.Reader, out io.Writer) error {
 	if here == r.Namespace || r.Namespace == "" {
 		return fmt.Errorf("nothing was written: %w: the child is in its parent's", ErrNoNamespace)
 	}
+	i := slices.IndexFunc(errands, func(e Errand) bool { return e.Name == r.Errand })
+	if i < 0 {
+		return fmt.Errorf("nothing was written: the errand %q was not given to RehearseMain", r.Errand)
+	}
+	// On one thread: /proc/sys/net and every new socket are of the namespace of the thread that opens them.
+	runtime.LockOSThread()
 	ctx, cancel := context.WithTimeout(ctx, childLimit)
 	defer cancel()
-	s, err := applyAndRead(ctx, fromWire(r.Ruleset))
+	answer, err := errands[i].Do(ctx, fromWire(r.Ruleset), r.Order)
 	if err != nil {
 		return err
 	}
-	return gob.NewEncoder(out).Encode(s)
+	_, err = out.Write(answer)
+	return err
 }
 
 // networkNamespace names the network namespace of the calling thread.
@@ -103,45 +135,65 @@ func networkNamespace() (string, error) {
 // errNoChild says that a child could not rehearse either.
 var errNoChild = errors.New("a child in a user namespace cannot either")
 
+// InChild sends a child process of this program on an errand that its main gives to RehearseMain: in a network namespace
+// of its own, as root of a user namespace of its own. It is for who may not make a namespace (InNamespace); the answer is
+// the errand's. The errors are ErrNoNamespace where a child may not either, the context's, and the errand's as text.
+func InChild(ctx context.Context, errand string, r firewall.Ruleset, order []byte) (answer []byte, err error) {
+	answer, err = inChild(ctx, errand, r, order)
+	if errors.Is(err, errNoChild) {
+		return nil, fmt.Errorf("%w: %w", ErrNoNamespace, err)
+	}
+	return answer, err
+}
+
 // goldenChild has a child apply the ruleset, and returns what it read back.
 func goldenChild(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, childLimit)
-	defer cancel()
-	stdin, err := childRequest(r)
+	answer, err := inChild(ctx, golden().Name, r, nil)
 	if err != nil {
 		return snapshot{}, err
 	}
-	cmd := childCommand(ctx, os.Geteuid(), os.Getegid())
-	stdout, stderr := &limitedBuffer{limit: dumpBytes}, &limitedBuffer{limit: childStderr}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
-	if err := cmd.Start(); err != nil {
-		return snapshot{}, fmt.Errorf("%w: %w", errNoChild, err)
-	}
-	if err := cmd.Wait(); err != nil {
-		if ctx.Err() != nil {
-			return snapshot{}, context.Cause(ctx)
-		}
-		said := strconv.QuoteToASCII(strings.TrimSpace(stderr.buffer.String()))
-		if cmd.ProcessState.ExitCode() == childFailed {
-			return snapshot{}, fmt.Errorf("in a child: %s", said)
-		}
-		return snapshot{}, fmt.Errorf("%w: %w: %s", errNoChild, err, said)
-	}
 	var s snapshot
-	if err := gob.NewDecoder(&stdout.buffer).Decode(&s); err != nil {
+	if err := gob.NewDecoder(bytes.NewReader(answer)).Decode(&s); err != nil {
 		return snapshot{}, fmt.Errorf("%w: its answer (does main call RehearseMain?): %w", errNoChild, err)
 	}
 	return s, nil
 }
 
-func childRequest(r firewall.Ruleset) (*bytes.Buffer, error) {
+func inChild(ctx context.Context, errand string, r firewall.Ruleset, order []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, childLimit)
+	defer cancel()
+	stdin, err := childRequest(errand, r, order)
+	if err != nil {
+		return nil, err
+	}
+	cmd := childCommand(ctx, os.Geteuid(), os.Getegid())
+	stdout, stderr := &limitedBuffer{limit: dumpBytes}, &limitedBuffer{limit: childStderr}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoChild, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		said := strconv.QuoteToASCII(strings.TrimSpace(stderr.buffer.String()))
+		if cmd.ProcessState.ExitCode() == childFailed {
+			return nil, fmt.Errorf("in a child: %s", said)
+		}
+		return nil, fmt.Errorf("%w: %w: %s", errNoChild, err, said)
+	}
+	return stdout.buffer.Bytes(), nil
+}
+
+func childRequest(errand string, r firewall.Ruleset, order []byte) (*bytes.Buffer, error) {
 	registerWire()
 	here, err := networkNamespace()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoChild, err)
 	}
 	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(request{Namespace: here, Ruleset: toWire(r)}); err != nil {
+	request := request{Namespace: here, Errand: errand, Ruleset: toWire(r), Order: order}
+	if err := gob.NewEncoder(&b).Encode(request); err != nil {
 		return nil, fmt.Errorf("write to a child: %w", err)
 	}
 	return &b, nil

@@ -26,7 +26,7 @@ func Golden(ctx context.Context, r firewall.Ruleset) (Dump, error) {
 
 func rehearsed(ctx context.Context, r firewall.Ruleset) (snapshot, error) {
 	var s snapshot
-	err := inNamespace(ctx, func(ctx context.Context) (err error) {
+	err := InNamespace(ctx, func(ctx context.Context) (err error) {
 		s, err = applyAndRead(ctx, r)
 		return err
 	})

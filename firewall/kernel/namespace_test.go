@@ -19,11 +19,40 @@ import (
 const childOf = "SALLYPORT_TEST_GOLDEN"
 
 func TestMain(m *testing.M) {
-	RehearseMain()
+	RehearseMain(echo())
 	if os.Getenv(childOf) != "" {
 		os.Exit(goldenAsStranger())
 	}
 	os.Exit(m.Run())
+}
+
+// echo is an errand that says what it was told, and fails if it is told nothing.
+func echo() Errand {
+	return Errand{Name: "echo", Do: func(_ context.Context, r firewall.Ruleset, order []byte) ([]byte, error) {
+		if len(order) == 0 {
+			return nil, errors.New("told nothing")
+		}
+		return append(order, r.String()...), nil
+	}}
+}
+
+func TestInChild(t *testing.T) {
+	r := compile(t, wide(2))
+	answer, err := InChild(t.Context(), "echo", r, []byte("order "))
+	if errors.Is(err, ErrNoNamespace) {
+		unprepared(t, "%v", err)
+	}
+	if err != nil || string(answer) != "order "+r.String() {
+		t.Errorf("answered %q: %v", answer, err)
+	}
+	for errand, want := range map[string]string{
+		"echo":    `in a child: "told nothing"`,
+		"unknown": `was not given to RehearseMain`,
+	} {
+		if _, err := InChild(t.Context(), errand, r, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", errand, err, want)
+		}
+	}
 }
 
 // goldenAsStranger prints the hash of a rehearsal by a process without any right.
@@ -151,11 +180,11 @@ func TestRehearseRefusesItsParentsNamespace(t *testing.T) {
 	registerWire()
 	for _, namespace := range []string{here, ""} {
 		var in, out bytes.Buffer
-		r := request{Namespace: namespace, Ruleset: toWire(compile(t, wide(1)))}
+		r := request{Namespace: namespace, Errand: golden().Name, Ruleset: toWire(compile(t, wide(1)))}
 		if err := gob.NewEncoder(&in).Encode(r); err != nil {
 			t.Fatal(err)
 		}
-		if err := rehearse(t.Context(), &in, &out); !errors.Is(err, ErrNoNamespace) || childExit(err) == childFailed {
+		if err := runErrand(t.Context(), []Errand{golden()}, &in, &out); !errors.Is(err, ErrNoNamespace) || childExit(err) == childFailed {
 			t.Errorf("namespace %q: %v", namespace, err)
 		}
 	}
@@ -186,7 +215,7 @@ func TestInNamespaceIsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	inside := ""
-	err = inNamespace(t.Context(), func(context.Context) error {
+	err = InNamespace(t.Context(), func(context.Context) error {
 		var err error
 		if inside, err = networkNamespace(); err != nil {
 			return err
@@ -208,7 +237,7 @@ func TestInNamespaceIsAlone(t *testing.T) {
 
 func TestInNamespaceErrors(t *testing.T) {
 	boom := errors.New("boom")
-	err := inNamespace(t.Context(), func(context.Context) error { return boom })
+	err := InNamespace(t.Context(), func(context.Context) error { return boom })
 	if errors.Is(err, ErrNoNamespace) {
 		unprepared(t, "%v", err)
 	}
@@ -217,7 +246,7 @@ func TestInNamespaceErrors(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := inNamespace(ended, func(context.Context) error { t.Error("was run"); return nil }); err == nil {
+	if err := InNamespace(ended, func(context.Context) error { t.Error("was run"); return nil }); err == nil {
 		t.Error("no error from a context that has ended")
 	}
 }
