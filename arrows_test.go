@@ -49,7 +49,7 @@ func homes() map[string][]string {
 		"github.com/hashicorp/go-hclog":       {"integration/lab"},
 		"github.com/vishvananda/netlink":      {"integration/lab"},
 		"github.com/jimlambrt/gldap":          {"integration/lab"},
-		"github.com/mdlayher/netlink":         {"firewall/kernel", "integration/lab"},
+		"github.com/mdlayher/netlink":         {"firewall/kernel", "firewall/proof", "integration/lab"},
 		"modernc.org/sqlite":                  {"report/history"},
 		"go4.org/netipx":                      {"firewall"},
 	}

@@ -12,13 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/proof"
 )
 
 // version is what `sallyport version` and every report say.
 const version = "0.1.0"
 
 func main() {
-	kernel.RehearseMain()
+	kernel.RehearseMain(proof.RehearsalErrand())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

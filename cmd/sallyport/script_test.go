@@ -11,10 +11,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/proof"
 )
 
 func TestMain(m *testing.M) {
-	kernel.RehearseMain()
+	kernel.RehearseMain(proof.RehearsalErrand())
 	testscript.Main(m, map[string]func(){
 		"sallyport": func() {
 			os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

@@ -184,7 +184,8 @@ func TestRehearseRefusesItsParentsNamespace(t *testing.T) {
 		if err := gob.NewEncoder(&in).Encode(r); err != nil {
 			t.Fatal(err)
 		}
-		if err := runErrand(t.Context(), []Errand{golden()}, &in, &out); !errors.Is(err, ErrNoNamespace) || childExit(err) == childFailed {
+		err := runErrand(t.Context(), []Errand{golden()}, &in, &out)
+		if !errors.Is(err, ErrNoNamespace) || childExit(err) == childFailed {
 			t.Errorf("namespace %q: %v", namespace, err)
 		}
 	}
