@@ -12,6 +12,7 @@ import (
 
 	"sallyport/firewall"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/proof"
 )
 
 // planTimeout bounds the look at the live table.
@@ -19,12 +20,16 @@ const planTimeout = 30 * time.Second
 
 func newPlan(opts *options) *cobra.Command {
 	var output string
+	var withPackets bool
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Print the compiled ruleset as nft text, and its difference from the live one; writes nothing",
 		Long: "Print the ruleset that the configuration compiles to, as text that `nft -f` takes, and its difference\n" +
 			"from the live table. Nothing is written.\n\n" +
-			"Exit codes: 0 the live ruleset is the compiled one, 2 it differs, 3 could not tell.",
+			"With --rehearse, packets are sent through the ruleset in a throw-away network namespace: at the edges of\n" +
+			"every exception, and from strangers. What must get in is told by the configuration.\n\n" +
+			"Exit codes: 0 the live ruleset is the compiled one, 2 it differs or the rehearsal refuses it,\n" +
+			"3 could not tell.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			next, err := opts.candidate("")
@@ -33,11 +38,25 @@ func newPlan(opts *options) *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), planTimeout)
 			defer cancel()
-			return writePlan(cmd.OutOrStdout(), output, next.ruleset, compare(ctx, next.ruleset))
+			p := plan{ruleset: next.ruleset}
+			if withPackets {
+				p.rehearsal = &rehearsal{}
+				p.rehearsal.done, p.rehearsal.err = proof.Rehearse(ctx, next.policy, next.ruleset)
+			}
+			p.comparison = compare(ctx, next.ruleset)
+			return p.write(cmd.OutOrStdout(), output)
 		},
 	}
+	cmd.Flags().BoolVar(&withPackets, "rehearse", false, "send packets through it in a throw-away network namespace")
 	bindOutput(cmd, &output, "text", "json")
 	return cmd
+}
+
+// plan is what is said about a ruleset.
+type plan struct {
+	ruleset    firewall.Ruleset
+	comparison comparison
+	rehearsal  *rehearsal // nil: not asked for
 }
 
 // comparison is how the live table stands to a ruleset.
@@ -66,52 +85,72 @@ func compare(ctx context.Context, want firewall.Ruleset) comparison {
 }
 
 type planJSON struct {
-	Schema  int      `json:"schema"`
-	Ruleset string   `json:"ruleset"`
-	Live    string   `json:"live"` // same, differs, missing or unknown
-	Drift   []string `json:"drift,omitempty"`
-	Error   string   `json:"error,omitempty"`
+	Schema    int            `json:"schema"`
+	Ruleset   string         `json:"ruleset"`
+	Live      string         `json:"live"` // same, differs, missing or unknown
+	Drift     []string       `json:"drift,omitempty"`
+	Error     string         `json:"error,omitempty"`
+	Rehearsal *rehearsalJSON `json:"rehearsal,omitempty"`
 }
 
-func writePlan(w io.Writer, output string, ruleset firewall.Ruleset, c comparison) error {
-	write := writePlanText
+func (p plan) write(w io.Writer, output string) error {
+	write := p.writeText
 	if output == "json" {
-		write = writePlanJSON
+		write = p.writeJSON
 	}
-	if err := write(w, ruleset, c); err != nil {
+	if err := write(w); err != nil {
 		return err
 	}
+	refused := p.rehearsal != nil && p.rehearsal.refused() != nil
 	switch {
-	case c.err != nil:
-		return fmt.Errorf("the live ruleset could not be read: %w", c.err)
-	case c.differs():
+	case refused:
+		return verdictError(codeFailing)
+	case p.comparison.err != nil:
+		return fmt.Errorf("the live ruleset could not be read: %w", p.comparison.err)
+	case p.comparison.differs():
 		return verdictError(codeFailing)
 	default:
 		return nil
 	}
 }
 
-func writePlanJSON(w io.Writer, ruleset firewall.Ruleset, c comparison) error {
-	plan := planJSON{Schema: 1, Ruleset: ruleset.String(), Live: "same", Drift: nonEmptyLines(c.drift.String())}
+func (p plan) writeJSON(w io.Writer) error {
+	c := p.comparison
+	out := planJSON{Schema: 1, Ruleset: p.ruleset.String(), Live: "same", Drift: nonEmptyLines(c.drift.String())}
 	switch {
 	case c.err != nil:
-		plan.Live, plan.Error = "unknown", c.err.Error()
+		out.Live, out.Error = "unknown", c.err.Error()
 	case c.missing:
-		plan.Live = "missing"
+		out.Live = "missing"
 	case c.differs():
-		plan.Live = "differs"
+		out.Live = "differs"
+	}
+	if p.rehearsal != nil {
+		out.Rehearsal = p.rehearsal.json()
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(plan)
+	return encoder.Encode(out)
 }
 
-// writePlanText writes nft text first and the difference after it as comments, so that the whole output is still what
-// nft -f takes.
-func writePlanText(w io.Writer, ruleset firewall.Ruleset, c comparison) error {
-	if _, err := io.WriteString(w, ruleset.String()); err != nil {
+// writeText writes nft text first and what there is to say about it after it as comments, so that the whole output is
+// still what nft -f takes.
+func (p plan) writeText(w io.Writer) error {
+	if _, err := io.WriteString(w, p.ruleset.String()); err != nil {
 		return err
 	}
+	if p.rehearsal != nil {
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+		if err := writeComments(w, p.rehearsal.text()); err != nil {
+			return err
+		}
+	}
+	return p.comparison.writeText(w)
+}
+
+func (c comparison) writeText(w io.Writer) error {
 	headline := "the live ruleset is exactly this"
 	switch {
 	case c.err != nil:
@@ -124,7 +163,11 @@ func writePlanText(w io.Writer, ruleset firewall.Ruleset, c comparison) error {
 	if _, err := fmt.Fprintf(w, "\n# %s\n", headline); err != nil || c.missing {
 		return err
 	}
-	for _, line := range nonEmptyLines(c.drift.String()) {
+	return writeComments(w, nonEmptyLines(c.drift.String()))
+}
+
+func writeComments(w io.Writer, lines []string) error {
+	for _, line := range lines {
 		if _, err := fmt.Fprintln(w, "#", line); err != nil {
 			return err
 		}

@@ -39,10 +39,10 @@ func perform(ctx context.Context, script plan, r firewall.Ruleset) (told outcome
 	s := &stage{plan: script, devices: make(map[string]*device), port: firstPort}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.setUp(); err != nil {
-		return outcome{}, err
+		return outcome{}, stageError(ctx, err)
 	}
 	if err := s.unruled(ctx); err != nil {
-		return outcome{}, err
+		return outcome{}, stageError(ctx, err)
 	}
 	c, err := kernel.Open()
 	if err != nil {
@@ -55,13 +55,25 @@ func perform(ctx context.Context, script plan, r firewall.Ruleset) (told outcome
 	for _, act := range []func(context.Context) error{
 		s.replies, s.neighbours, s.pings, s.forwards, s.visits, s.spoofs, // the last leaves routes behind
 	} {
-		if err := errors.Join(ctx.Err(), act(ctx)); err != nil {
-			return outcome{}, err
+		if err := act(ctx); err != nil || ctx.Err() != nil {
+			return outcome{}, stageError(ctx, err)
 		}
 	}
 	s.done.Omitted += script.Omitted
 	worstFirst(s.wrong)
 	return outcome{Rehearsal: s.done, Wrong: s.wrong}, nil
+}
+
+// stageError is ErrNoPackets for what breaks on the stage itself, which says nothing about the ruleset, and the context's
+// error where that has ended.
+func stageError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, ErrNoPackets) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNoPackets, err)
 }
 
 // firstPort is the first source port: above those by which services answer.
@@ -95,7 +107,7 @@ func (s *stage) setUp() (err error) {
 		case errors.Is(err, errNoFamily):
 			s.untried("%s: %v", familyName(kind), err)
 		case err != nil:
-			return fmt.Errorf("%w: %w", ErrNoPackets, err)
+			return err
 		default:
 			s.families = append(s.families, kind)
 		}

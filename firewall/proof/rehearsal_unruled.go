@@ -40,7 +40,7 @@ func (s *stage) unruled(ctx context.Context) error {
 			v := visit{From: s.plan.Far[kind], Protocol: protocol, Port: 9}
 			in, err := tries(ctx, func() (bool, error) { return s.send(s.plan.Outside, s.packet(v)) })
 			if err != nil {
-				return fmt.Errorf("%w: %w", ErrNoPackets, err)
+				return err
 			}
 			if !in {
 				s.untried("%s: no packet arrives even without rules", familyName(kind))
