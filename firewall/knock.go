@@ -37,7 +37,7 @@ func knockSets() []Set {
 // that this host has closed is none. Other protocols have no port to knock at. A set that is full ends the rule, and the
 // packet is dropped by the last one.
 func knocks() []Rule {
-	first := Match{Field: TCPFlags, Mask: FlagFIN | FlagSYN | FlagRST | FlagACK, Values: []Value{FlagSYN}}
+	first := firstSegment()
 	add := func(set string, source, port Field) Add {
 		return Add{Set: set, Fields: []Field{source, MetaL4Proto, port}, Counter: true}
 	}
@@ -48,4 +48,15 @@ func knocks() []Rule {
 		rule(note, add(SetKnock4, IPSaddr, UDPDport)),
 		rule(note, add(SetKnock6, IP6Saddr, UDPDport)),
 	}
+}
+
+// firstSegment is what begins a TCP connection (RFC 9293 section 3.5).
+func firstSegment() Match {
+	return Match{Field: TCPFlags, Mask: FlagFIN | FlagSYN | FlagRST | FlagACK, Values: []Value{FlagSYN}}
+}
+
+func notFirst() Match {
+	m := firstSegment()
+	m.Not = true
+	return m
 }

@@ -20,13 +20,16 @@ func (r *Ruleset) addEgress(mode EgressMode, exits []exit) {
 
 // outbound judges what this host sends. Both directions of an established connection are taken on trust here, also of
 // those that began before there was this chain: who came in is judged where packets come in, packet by packet, and the
-// host's own connections were judged when they began.
+// host's own connections were judged when they began. Conntrack itself knows none that began before a first rule asked for
+// it, such as the session over which this ruleset is put in force: of TCP, only what begins a connection is judged. That
+// lets nobody out: without a first segment there is no connection, and who can make up others owns the network anyway.
 func outbound(enforce bool, exits []exit) Chain {
 	accept := Verdict{Kind: Accept}
 	rules := []Rule{
 		rule("this host's traffic with itself", number(MetaOIF, LoopbackIndex), accept),
 		rule("connections that came in, and those that may go out",
 			number(CTState, StateEstablished|StateRelated), accept),
+		rule("connections that conntrack does not know, and their ends", notFirst(), accept),
 		rule("neighbour discovery", neighbourDiscovery(), fromTheLink(), accept),
 		// The kernel itself reports the groups that it listens to, by RFC 2710 and 3810 and by RFC 3376 (protocol 2, IGMP).
 		rule("multicast membership",

@@ -23,7 +23,7 @@ func (t *transaction) removeSets(code encoded) {
 		switch {
 		case i < 0 || t.rebuild || !sameSet(live, code.sets[i].set):
 			t.nft.DelSet(set)
-		case live.is(unix.NFT_SET_EVAL), sameElements(live, code.sets[i]):
+		case live.is(unix.NFT_SET_EVAL), learned(live, code.sets[i]), sameElements(live, code.sets[i]):
 			kept[live.name], t.full[live.name] = true, true
 		default:
 			t.nft.FlushSet(set)
@@ -38,6 +38,12 @@ func (t *transaction) removeSets(code encoded) {
 			}
 		}
 	}
+}
+
+// learned says that a set is to be empty but for what is put there for a time, and holds nothing else: the addresses of
+// names. To forget them with every repair would shut ways out until the names are asked for again.
+func learned(live rawSet, want encodedSet) bool {
+	return live.is(unix.NFT_SET_TIMEOUT) && len(want.elements) == 0 && len(live.lasting()) == 0
 }
 
 // sameSet says whether a live set can take the elements and the use of a wanted one.

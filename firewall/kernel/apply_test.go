@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"sallyport/firewall"
 )
@@ -28,6 +29,29 @@ func TestOneTextOneDump(t *testing.T) {
 				t.Errorf("read back otherwise than written:\n%s", drift)
 			}
 		})
+	}
+}
+
+// TestOneTextOneDumpOnTrial holds the same for a ruleset with another on trial beside it, whatever each of the two has.
+func TestOneTextOneDumpOnTrial(t *testing.T) {
+	newNamespace(t)
+	c := open4Test(t)
+	for seed := range uint64(12) {
+		rules, err := firewall.Beside(compile(t, randomPolicy(seed)), compile(t, randomPolicy(seed+100)), time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fresh(t, rules)
+		if drift := firewall.Diff(rules, want.Ruleset()); !drift.Empty() {
+			t.Errorf("seed %d: read back otherwise than written:\n%s", seed, drift)
+		}
+		runNft(t, rules.String(), "-f", "-")
+		if loaded := dumpHere(t); !want.Equal(loaded) {
+			t.Fatalf("seed %d: applied, and loaded by nft:\n%s", seed, differingLines(want, loaded))
+		}
+		if err := c.Apply(t.Context(), compile(t, randomPolicy(seed+100))); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
