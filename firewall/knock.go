@@ -16,7 +16,8 @@ const (
 )
 
 // MaxKnocks is how many elements each of those sets has at most; the packets of who comes after that are dropped all the
-// same, and counted in total. An element goes an hour after it came.
+// same, and counted in total; so are those for whose element the kernel has no memory at once (it must not wait for any
+// where packets are judged). An element goes an hour after it came.
 const (
 	MaxKnocks    = 4096
 	knockTimeout = time.Hour

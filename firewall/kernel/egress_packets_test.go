@@ -445,3 +445,42 @@ func TestEgressOfNobody(t *testing.T) {
 	got, err := c.Refused(t.Context())
 	t.Errorf("what the kernel itself sent is not kept: %v, %v", got, err)
 }
+
+// TestRefusedIsBounded goes to more destinations than are kept: all are refused and counted, whose they were is kept as
+// long as there is room, and where to for as long again. The kernel may find no memory for some of them at once.
+func TestRefusedIsBounded(t *testing.T) {
+	_, c := egressHost(t)
+	if err := c.Apply(t.Context(), compile(t, guardedEgress(firewall.EgressEnforce))); err != nil {
+		t.Fatal(err)
+	}
+	ip(t, "route add 10.128.0.0/9 via "+adminV4)
+	const tries = firewall.MaxKnocks + 500
+	conn, err := net.ListenPacket("udp4", hostV4+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for i := range tries {
+		to := &net.UDPAddr{IP: net.IPv4(10, 128, byte(i>>8), byte(i)), Port: 53}
+		if _, err := conn.WriteTo([]byte("x"), to); !errors.Is(err, unix.EPERM) {
+			t.Fatalf("to %s: %v, want refused", to, err)
+		}
+	}
+	refused, err := c.Refused(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned, packets := 0, uint64(0)
+	for _, r := range refused {
+		packets += r.Packets
+		if r.UID != nil {
+			owned++
+		}
+	}
+	counted := dumpHere(t).Counters()["c_drop_out"].Packets
+	const most = firewall.MaxKnocks
+	if counted != tries || owned > most || owned < most/2 || len(refused) <= owned || packets > counted {
+		t.Errorf("%d refused, %d of known owners; %d packets, of %d counted and %d tried",
+			len(refused), owned, packets, counted, tries)
+	}
+}
