@@ -50,6 +50,20 @@ func (e *ears) close() error {
 	return errors.Join(errs...)
 }
 
+// only has the ears hear nothing but what comes from that address, to which there must be a route: on a host there is more
+// to be heard than anybody can listen to.
+func (e *ears) only(from netip.Addr) error {
+	for _, ear := range e.list {
+		if ear.family != int(family(from)) {
+			continue
+		}
+		if err := unix.Connect(ear.fd, sockaddr(netip.AddrPortFrom(from, 0))); err != nil {
+			return fmt.Errorf("listen to %s: %w", from, err)
+		}
+	}
+	return nil
+}
+
 // heard says whether the packet got in. What was heard before it is forgotten.
 func (e *ears) heard(packet []byte) (bool, error) {
 	sent, ok := parse(packet)

@@ -17,6 +17,9 @@ import (
 
 func TestMain(m *testing.M) {
 	kernel.RehearseMain(RehearsalErrand())
+	if os.Getenv(strangerOf) != "" {
+		os.Exit(strangerMain())
+	}
 	os.Exit(m.Run())
 }
 
@@ -183,7 +186,7 @@ func randomPrefix(random *rand.Rand) netip.Prefix {
 // TestRehearsePolicies holds that no right ruleset is refused, whatever the policy.
 func TestRehearsePolicies(t *testing.T) {
 	sent := 0
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		p := randomPolicy(seed)
 		done, err := rehearse(t, p, compile(t, p))
 		if err != nil {
@@ -194,7 +197,7 @@ func TestRehearsePolicies(t *testing.T) {
 		}
 		sent += done.In + done.Out
 	}
-	if sent < 5000 {
+	if sent < 3000 {
 		t.Errorf("only %d packets in all", sent)
 	}
 }

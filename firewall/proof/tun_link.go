@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -36,14 +37,20 @@ func (l *links) up(d *device) error {
 	return nil
 }
 
-// address gives the interface an address that no one else is asked about (RFC 4862 section 5.4) and that no network comes
-// with.
+// address gives the interface an address that no one else is asked about (RFC 4862 section 5.4), that no network comes
+// with, and that the host takes for nothing it begins: of its own scope in IPv4, deprecated in IPv6 (RFC 6724 section 5).
 func (l *links) address(d *device, a netip.Addr) error {
 	err := l.tell(unix.RTM_NEWADDR, netlink.Create|netlink.Excl, unix.IfAddrmsg{
 		Family: family(a), Prefixlen: uint8(a.BitLen()), Flags: unix.IFA_F_NODAD, Index: uint32(d.index),
+		Scope: unix.RT_SCOPE_HOST,
 	}, func(e *netlink.AttributeEncoder) {
 		e.Bytes(unix.IFA_LOCAL, a.AsSlice())
 		e.Bytes(unix.IFA_ADDRESS, a.AsSlice())
+		if a.Is6() {
+			lifetimes := make([]byte, 16) // struct ifa_cacheinfo: preferred, valid, and two times of its making
+			binary.NativeEndian.PutUint32(lifetimes[4:], forever)
+			e.Bytes(unix.IFA_CACHEINFO, lifetimes)
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("address %s of the interface %s: %w", a, d.name, err)
@@ -68,13 +75,44 @@ func (l *links) route(d *device, to netip.Prefix) error {
 	return nil
 }
 
+// forever is a lifetime without an end (INFINITY_LIFE_TIME, net/if_inet6.h).
+const forever = 0xffffffff
+
+// leads says by which kind of route the address is reached and how long its prefix is: RTN_UNSPEC where there is none, or
+// one that leads nowhere (blackhole EINVAL, prohibit EACCES, unreachable EHOSTUNREACH: fib_props).
+func (l *links) leads(to netip.Addr) (kind, bits uint8, err error) {
+	answers, err := l.ask(unix.RTM_GETROUTE, 0, unix.RtMsg{
+		Family: family(to), Dst_len: uint8(to.BitLen()), Flags: unix.RTM_F_FIB_MATCH,
+	}, func(e *netlink.AttributeEncoder) { e.Bytes(unix.RTA_DST, to.AsSlice()) })
+	nowhere := []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EINVAL, errNoFamily}
+	if slices.ContainsFunc(nowhere, func(n error) bool { return errors.Is(err, n) }) {
+		return unix.RTN_UNSPEC, 0, nil
+	}
+	if err != nil || len(answers) == 0 {
+		return 0, 0, fmt.Errorf("route to %s: %d answers: %w", to, len(answers), err)
+	}
+	var header unix.RtMsg
+	if _, err := binary.Decode(answers[0].Data, binary.NativeEndian, &header); err != nil {
+		return 0, 0, fmt.Errorf("route to %s: %w", to, err)
+	}
+	return header.Type, header.Dst_len, nil
+}
+
 // tell sends one request and waits for its acknowledgement, which the kernel gives before it returns.
 func (l *links) tell(
 	kind netlink.HeaderType, flags netlink.HeaderFlags, header any, attributes func(*netlink.AttributeEncoder),
 ) error {
+	_, err := l.ask(kind, flags|netlink.Acknowledge, header, attributes)
+	return err
+}
+
+// ask sends one request and returns its answers.
+func (l *links) ask(
+	kind netlink.HeaderType, flags netlink.HeaderFlags, header any, attributes func(*netlink.AttributeEncoder),
+) ([]netlink.Message, error) {
 	data, err := binary.Append(nil, binary.NativeEndian, header)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	encoder := netlink.NewAttributeEncoder()
 	if attributes != nil {
@@ -82,16 +120,15 @@ func (l *links) tell(
 	}
 	encoded, err := encoder.Encode()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = l.conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags},
-		Data:   append(data, encoded...),
+	answers, err := l.conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: kind, Flags: netlink.Request | flags}, Data: append(data, encoded...),
 	})
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("%w: %w", errNoFamily, err)
+		return nil, fmt.Errorf("%w: %w", errNoFamily, err)
 	}
-	return err
+	return answers, err
 }
 
 // errNoFamily says that the kernel has no IPv6, or that it is turned off.
