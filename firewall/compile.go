@@ -149,12 +149,13 @@ func (w way) sets() []Set {
 }
 
 // hostsSize is the declared size of a set of so many single addresses. The kernel makes a hash of a fixed number of buckets
-// of a set that says its size, and one that is resized while packets look into it of any other. The steps are wide, so
-// that a set seldom has to be replaced because it has grown.
+// of a set that says its size, and one that is resized while packets look into it of any other. It takes four buckets for
+// three elements, rounded up to a power of two (nft_hash_buckets): with three times a power of two, nothing is rounded.
+// The steps are wide, so that a set seldom has to be replaced because it has grown.
 func hostsSize(n int) uint32 {
-	size := uint32(1 << 10)
+	size := uint32(3 << 8)
 	for uint64(size) < uint64(n) {
-		size <<= 3
+		size <<= 1
 	}
 	return size
 }

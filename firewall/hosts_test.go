@@ -14,9 +14,9 @@ func TestManyHosts(t *testing.T) {
 		want  []string // the sets, how many elements they have, and their declared size
 	}{
 		{manyHosts - 1, []string{"in_way_4 64 intervals 0", "in_way_6 63 intervals 0"}},
-		{manyHosts, []string{"in_way_4 1 intervals 0", "in_way_hosts4 64 hosts 1024", "in_way_hosts6 64 hosts 1024"}},
-		{1024, []string{"in_way_4 1 intervals 0", "in_way_hosts4 1024 hosts 1024", "in_way_hosts6 1024 hosts 1024"}},
-		{1025, []string{"in_way_4 1 intervals 0", "in_way_hosts4 1025 hosts 8192", "in_way_hosts6 1025 hosts 8192"}},
+		{manyHosts, []string{"in_way_4 1 intervals 0", "in_way_hosts4 64 hosts 768", "in_way_hosts6 64 hosts 768"}},
+		{768, []string{"in_way_4 1 intervals 0", "in_way_hosts4 768 hosts 768", "in_way_hosts6 768 hosts 768"}},
+		{769, []string{"in_way_4 1 intervals 0", "in_way_hosts4 769 hosts 1536", "in_way_hosts6 769 hosts 1536"}},
 	} {
 		e := Exception{Name: "way", Ports: ports("22/tcp"), From: prefixes("10.0.0.0/24")}
 		for i := range c.hosts {

@@ -57,8 +57,8 @@ func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
 
 // apply is Apply, and returns the table as it was read back.
 func (c *Conn) apply(ctx context.Context, r firewall.Ruleset) (rawTable, error) {
-	return c.put(ctx, r, rawTable{}, func(got rawTable) error {
-		if drift := firewall.Diff(r, readTable(got)); !drift.Empty() {
+	return c.put(ctx, r, rawTable{}, func(code encoded, got rawTable) error {
+		if drift := firewall.Diff(r, readWritten(got, code)); !drift.Empty() {
 			return &MismatchError{Drift: drift}
 		}
 		return nil
@@ -70,7 +70,7 @@ func (c *Conn) apply(ctx context.Context, r firewall.Ruleset) (rawTable, error) 
 // that it is not read again before the write: the zero Dump where nothing was, and that of ErrNoTable where that was it.
 func (c *Conn) Repair(ctx context.Context, r firewall.Ruleset, live, golden Dump) (Dump, error) {
 	var dump Dump
-	_, err := c.put(ctx, r, live.table, func(got rawTable) error {
+	_, err := c.put(ctx, r, live.table, func(_ encoded, got rawTable) error {
 		var err error
 		if dump, err = dumpOf(got); err == nil && !dump.Equal(golden) {
 			err = &MismatchError{Drift: firewall.Diff(r, dump.Ruleset())}
@@ -100,7 +100,9 @@ const putRounds = 3
 
 // put writes the ruleset and reads it back, since a commit without an error proves nothing. What the comparison calls a
 // mismatch is written anew, once. The table live is what was seen before, or the zero one.
-func (c *Conn) put(ctx context.Context, r firewall.Ruleset, live rawTable, compare func(rawTable) error) (rawTable, error) {
+func (c *Conn) put(
+	ctx context.Context, r firewall.Ruleset, live rawTable, compare func(encoded, rawTable) error,
+) (rawTable, error) {
 	code, err := encode(r)
 	if err != nil {
 		return rawTable{}, err
@@ -121,7 +123,7 @@ func (c *Conn) put(ctx context.Context, r firewall.Ruleset, live rawTable, compa
 		if got, err = c.look(ctx, o.table); err != nil && !errors.Is(err, ErrNoTable) {
 			return rawTable{}, err
 		}
-		err = compare(got)
+		err = compare(code, got)
 		switch {
 		case err == nil && o.own && !c.holds(got):
 			err = errNotHeld
@@ -155,7 +157,7 @@ func (c *Conn) write(ctx context.Context, o order, live rawTable) error {
 		}
 		var err error
 		if !seen || try > 0 {
-			if live, err = c.look(ctx, o.table); err != nil && !errors.Is(err, ErrNoTable) {
+			if live, err = c.lookFor(ctx, o); err != nil && !errors.Is(err, ErrNoTable) {
 				return err
 			}
 		}

@@ -9,9 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// removeSets deletes sets and maps that the ruleset has not, or has of another kind, and empties the others. Anonymous
-// ones went with their rules. Dynamic sets are not emptied: what packets put there is still true; and a set that holds what
-// it should is left alone, so that putting a rule back does not cost the writing of 10,000 addresses.
+// removeSets deletes sets and maps that the ruleset has not, or has of another kind. Anonymous ones went with their rules.
+// Of the others, a set that holds what it should is left alone, so that putting a rule back does not cost the writing of
+// 10,000 addresses, and one that nearly does is brought to it. What is to hold something else is deleted too, and made
+// anew in the same transaction, which is a third faster than emptying it, and safe: a packet that is judged by the old
+// rules looks into the old set until it is done (nft_do_chain chooses the rules, and nf_tables_set_destroy waits).
+// Dynamic sets are not touched: what packets put there is still true; those with a timeout are emptied.
 func (t *transaction) removeSets(code encoded) {
 	kept := make(map[string]bool)
 	for _, live := range t.live.sets {
@@ -25,9 +28,18 @@ func (t *transaction) removeSets(code encoded) {
 			t.nft.DelSet(set)
 		case live.is(unix.NFT_SET_EVAL), learned(live, code.sets[i]), sameElements(live, code.sets[i]):
 			kept[live.name], t.full[live.name] = true, true
-		default:
+		case live.is(unix.NFT_SET_TIMEOUT):
 			t.nft.FlushSet(set)
 			kept[live.name] = true
+		default:
+			missing, extra, few := elementChanges(live, code.sets[i])
+			if !few {
+				t.nft.DelSet(set)
+				continue
+			}
+			kept[live.name], t.full[live.name] = true, true
+			t.missing[live.name] = missing
+			t.changeElements(set, extra, t.nft.SetDeleteElements)
 		}
 	}
 	for _, s := range code.sets {
@@ -44,6 +56,56 @@ func (t *transaction) removeSets(code encoded) {
 // names. To forget them with every repair would shut ways out until the names are asked for again.
 func learned(live rawSet, want encodedSet) bool {
 	return live.is(unix.NFT_SET_TIMEOUT) && len(want.elements) == 0 && len(live.lasting()) == 0
+}
+
+// fewChanges is the part of a set, as a divisor, up to which it is changed element by element.
+const fewChanges = 4
+
+// elementChanges tells what a live set without intervals lacks and has too much, where that is little. Boundaries of
+// intervals are not changed one by one: the kernel refuses what overlaps while half of the change is made.
+func elementChanges(live rawSet, want encodedSet) (missing, extra []nftables.SetElement, few bool) {
+	if live.unread || live.is(unix.NFT_SET_INTERVAL) {
+		return nil, nil, false
+	}
+	held, wanted := ascending(pointers(live.elements)), want.elements
+	for len(held) > 0 || len(wanted) > 0 {
+		if len(missing)+len(extra) > len(want.elements)/fewChanges {
+			return nil, nil, false
+		}
+		var order int
+		switch {
+		case len(held) == 0:
+			order = 1
+		case len(wanted) == 0:
+			order = -1
+		default:
+			order = bytes.Compare(held[0].key, wanted[0].Key)
+		}
+		if order == 0 && !bare(held[0]) {
+			return nil, nil, false
+		}
+		if order < 0 {
+			extra = append(extra, nftables.SetElement{Key: held[0].key})
+		}
+		if order > 0 {
+			missing = append(missing, wanted[0])
+		}
+		if order <= 0 {
+			held = held[1:]
+		}
+		if order >= 0 {
+			wanted = wanted[1:]
+		}
+	}
+	return missing, extra, true
+}
+
+func pointers(elements []rawElement) []*rawElement {
+	list := make([]*rawElement, len(elements))
+	for i := range list {
+		list[i] = &elements[i]
+	}
+	return list
 }
 
 // sameSet says whether a live set can take the elements and the use of a wanted one.
@@ -73,19 +135,20 @@ func sameSet(live rawSet, want *nftables.Set) bool {
 // sameElements says whether a live set, which is of the wanted kind, holds just what would be written, boundary for
 // boundary. What says the same in other boundaries or in another order is written anew.
 func sameElements(live rawSet, want encodedSet) bool {
-	if live.is(unix.NFT_SET_TIMEOUT) || len(live.elements) != len(want.elements) {
+	if live.unread || live.is(unix.NFT_SET_TIMEOUT) || len(live.elements) != len(want.elements) {
 		return false
 	}
-	held := make([]*rawElement, len(live.elements))
-	for i := range held {
-		held[i] = &live.elements[i]
-	}
-	slices.SortFunc(held, compareBounds)
+	held := ascending(pointers(live.elements))
 	return slices.EqualFunc(held, want.elements, func(e *rawElement, want nftables.SetElement) bool {
-		return bytes.Equal(e.key, want.Key) && bytes.Equal(e.keyEnd, want.KeyEnd) && e.closes() == want.IntervalEnd &&
-			e.comment == "" && len(e.expressions) == 0 &&
-			len(e.attrs.without(unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD)) == 0
+		return bytes.Equal(e.key, want.Key) && bytes.Equal(e.keyEnd, want.KeyEnd) &&
+			e.closes() == want.IntervalEnd && bare(e)
 	})
+}
+
+// bare says that an element has nothing besides its key and its place.
+func bare(e *rawElement) bool {
+	return e.comment == "" && len(e.expressions) == 0 &&
+		len(e.attrs.without(unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD)) == 0
 }
 
 // elementChunk is how many elements are queued at once: the library numbers them in the 16 bits of an attribute's type,
@@ -103,11 +166,19 @@ func (t *transaction) addSets(code encoded) {
 			_ = t.nft.AddSet(set, nil)
 			t.sets[set.Name] = set
 		}
+		elements := s.elements
 		if t.full[set.Name] {
-			continue
+			elements = t.missing[set.Name]
 		}
-		for chunk := range slices.Chunk(s.elements, elementChunk) {
-			_ = t.nft.SetAddElements(set, chunk)
-		}
+		t.changeElements(set, elements, t.nft.SetAddElements)
+	}
+}
+
+// changeElements queues elements in chunks.
+func (t *transaction) changeElements(
+	set *nftables.Set, elements []nftables.SetElement, queue func(*nftables.Set, []nftables.SetElement) error,
+) {
+	for chunk := range slices.Chunk(elements, elementChunk) {
+		_ = queue(set, chunk)
 	}
 }

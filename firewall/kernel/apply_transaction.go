@@ -30,7 +30,9 @@ type transaction struct {
 	counted map[string]Count // what counters that are added begin with, by name
 
 	sets map[string]*nftables.Set // of the ruleset, by name
-	full map[string]bool          // sets that hold their elements already
+	full map[string]bool          // sets that hold their elements already, but for what is missing
+
+	missing map[string][]nftables.SetElement
 }
 
 func newTransaction(nft *nftables.Conn, o order, live rawTable) *transaction {
@@ -38,6 +40,7 @@ func newTransaction(nft *nftables.Conn, o order, live rawTable) *transaction {
 		nft: nft, table: &nftables.Table{Family: nftables.TableFamilyINet, Name: o.table}, live: live,
 		absent: live.source.Table == nil, rebuild: o.rebuild, own: o.own,
 		sets: make(map[string]*nftables.Set), full: make(map[string]bool),
+		missing: make(map[string][]nftables.SetElement),
 	}
 }
 

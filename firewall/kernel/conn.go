@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/google/nftables"
-	"github.com/mdlayher/netlink"
 )
 
 // Conn writes and reads the table inet sallyport of one network namespace. It keeps two netlink sockets, one to write by
@@ -13,7 +12,7 @@ import (
 // each transaction or dump costs some ten milliseconds more. It is not safe for concurrent use.
 type Conn struct {
 	nft    *nftables.Conn
-	reader *netlink.Conn // nil before the first dump, and after one that was broken off
+	reader *dumpSocket // nil before the first dump, and after one that was broken off
 
 	ownership Ownership
 	ownable   *bool // whether the kernel has the flags of ownership; nil before that was tried
@@ -43,7 +42,7 @@ func (c *Conn) closeReader() error {
 	if c.reader == nil {
 		return nil
 	}
-	err := c.reader.Close()
+	err := c.reader.conn.Close()
 	c.reader = nil
 	return err
 }

@@ -31,7 +31,14 @@ var errMalformed = errors.New("malformed netlink attribute")
 // dump of 100,000 elements has half a million attributes) and refuses an attribute without a length instead of skipping
 // it: what we cannot read must not compare as equal.
 func parseAttributes(b []byte) (attributes, error) {
-	var list attributes
+	n := 0
+	for rest := b; len(rest) > 0; n++ { // counted first, so that the list is made in one piece
+		var err error
+		if _, rest, err = nextAttribute(rest); err != nil {
+			break
+		}
+	}
+	list := make(attributes, 0, n)
 	for len(b) > 0 {
 		a, rest, err := nextAttribute(b)
 		if err != nil {
@@ -53,6 +60,20 @@ func nextAttribute(b []byte) (attribute, []byte, error) {
 	padded := min((length+attributeAlign-1)&^(attributeAlign-1), len(b))
 	kind := binary.NativeEndian.Uint16(b[2:]) & attributeKind
 	return attribute{kind: kind, data: b[attributeHeader:length:length]}, b[padded:], nil
+}
+
+// findAttribute is the payload of the first attribute of a kind in one level, nil when there is none.
+func findAttribute(b []byte, kind uint16) (found []byte, err error) {
+	for len(b) > 0 {
+		var a attribute
+		if a, b, err = nextAttribute(b); err != nil {
+			return nil, err
+		}
+		if a.kind == kind && found == nil {
+			found = a.data
+		}
+	}
+	return found, nil
 }
 
 // bytes is the payload of the first attribute of a kind, nil when there is none.
@@ -78,8 +99,10 @@ func cString(b []byte) string {
 }
 
 // number is an unsigned attribute of 1, 2, 4 or 8 bytes in network order, and false when there is none of that form.
-func (a attributes) number(kind uint16) (uint64, bool) {
-	switch b := a.bytes(kind); len(b) {
+func (a attributes) number(kind uint16) (uint64, bool) { return unsigned(a.bytes(kind)) }
+
+func unsigned(b []byte) (uint64, bool) {
+	switch len(b) {
 	case 1:
 		return uint64(b[0]), true
 	case 2:

@@ -15,6 +15,7 @@ type rawSet struct {
 	attrs       attributes
 	expressions []rawExpression
 	elements    []rawElement
+	unread      bool // what it holds was not asked for
 }
 
 // rawElement is one element. In an interval set that is no concatenation an element is only a boundary: it opens an
@@ -51,6 +52,7 @@ func (t *rawTable) decodeSets(s snapshot) error {
 		if set.elements, err = decodeElements(s.Elements[set.name]); err != nil {
 			return fmt.Errorf("set %q: %w", set.name, err)
 		}
+		set.unread = s.Unread[set.name]
 		t.sets = append(t.sets, set)
 	}
 	slices.SortStableFunc(t.sets, func(a, b rawSet) int { return cmp.Compare(a.name, b.name) })
@@ -70,57 +72,76 @@ func decodeSet(message []byte) (rawSet, error) {
 	return set, nil
 }
 
-// decodeElements reads the messages that hold a set's elements (struct nfgenmsg is off already).
+// decodeElements reads the messages that hold a set's elements (struct nfgenmsg is off already). They are counted first:
+// growing a list step by step would cost most of the time of a large set.
 func decodeElements(messages [][]byte) ([]rawElement, error) {
-	lists, n := make([]attributes, len(messages)), 0
+	lists, n := make([][]byte, len(messages)), 0
 	for i, message := range messages {
-		attrs, err := parseAttributes(message)
-		if err == nil {
-			lists[i], err = attrs.nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
-		}
+		list, err := findAttribute(message, unix.NFTA_SET_ELEM_LIST_ELEMENTS)
 		if err != nil {
 			return nil, fmt.Errorf("elements: %w", err)
 		}
-		n += len(lists[i])
+		for rest := list; len(rest) > 0; n++ {
+			if _, rest, err = nextAttribute(rest); err != nil {
+				return nil, fmt.Errorf("elements: %w", err)
+			}
+		}
+		lists[i] = list
 	}
-	elements := make([]rawElement, 0, n) // growing step by step would cost most of the time of a large set
-	for _, items := range lists {
-		for _, item := range items {
+	elements := make([]rawElement, 0, n)
+	for _, list := range lists {
+		for len(list) > 0 {
+			item, rest, err := nextAttribute(list)
+			if err != nil {
+				return nil, fmt.Errorf("elements: %w", err)
+			}
 			e, err := decodeElement(item.data)
 			if err != nil {
 				return nil, fmt.Errorf("element: %w", err)
 			}
-			elements = append(elements, e)
+			elements, list = append(elements, e), rest
 		}
 	}
 	return elements, nil
 }
 
-func decodeElement(b []byte) (rawElement, error) {
-	attrs, err := parseAttributes(b)
-	if err != nil {
-		return rawElement{}, err
+// decodeElement reads an element without a list of its attributes: most have nothing but a key.
+func decodeElement(b []byte) (e rawElement, err error) {
+	for len(b) > 0 {
+		var a attribute
+		if a, b, err = nextAttribute(b); err != nil {
+			return rawElement{}, err
+		}
+		switch a.kind {
+		case unix.NFTA_SET_ELEM_KEY:
+			e.key, err = elementKey(a.data)
+		case nftaElemKeyEnd:
+			e.keyEnd, err = elementKey(a.data)
+		case unix.NFTA_SET_ELEM_FLAGS:
+			e.flags, _ = unsigned(a.data)
+		case unix.NFTA_SET_ELEM_EXPR:
+			var one rawExpression
+			one, err = decodeExpression(a.data, 0)
+			e.expressions = []rawExpression{one}
+		case nftaElemExpressions:
+			e.expressions, err = decodeExpressionList(a.data, 0)
+		case unix.NFTA_SET_ELEM_USERDATA:
+			e.comment = userdataComment(a.data, udataElementComment)
+			e.attrs = append(e.attrs, a)
+		default:
+			e.attrs = append(e.attrs, a)
+		}
+		if err != nil {
+			return rawElement{}, err
+		}
 	}
-	e := rawElement{flags: attrs.numberOr0(unix.NFTA_SET_ELEM_FLAGS)}
-	if e.key, err = elementKey(attrs, unix.NFTA_SET_ELEM_KEY); err != nil {
-		return rawElement{}, err
-	}
-	if e.keyEnd, err = elementKey(attrs, nftaElemKeyEnd); err != nil {
-		return rawElement{}, err
-	}
-	if e.expressions, err = decodeInner(attrs, unix.NFTA_SET_ELEM_EXPR, nftaElemExpressions, 0); err != nil {
-		return rawElement{}, err
-	}
-	e.comment = userdataComment(attrs.bytes(unix.NFTA_SET_ELEM_USERDATA), udataElementComment)
-	e.attrs = attrs.without(unix.NFTA_SET_ELEM_KEY, nftaElemKeyEnd, unix.NFTA_SET_ELEM_FLAGS,
-		unix.NFTA_SET_ELEM_EXPR, nftaElemExpressions)
 	return e, nil
 }
 
-func elementKey(attrs attributes, kind uint16) ([]byte, error) {
-	nested, err := attrs.nested(kind)
+func elementKey(b []byte) ([]byte, error) {
+	key, err := findAttribute(b, unix.NFTA_DATA_VALUE)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	return nested.bytes(unix.NFTA_DATA_VALUE), nil
+	return key, nil
 }

@@ -40,7 +40,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 `)
-	s, err := open4Test(t).snapshot(t.Context(), firewall.Table)
+	s, err := open4Test(t).snapshot(t.Context(), firewall.Table, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,12 @@ func (c *Conn) Read(ctx context.Context) (firewall.Ruleset, error) {
 
 // look reads a table without bringing it to its normal form. With ErrNoTable, the generation is still told.
 func (c *Conn) look(ctx context.Context, table string) (rawTable, error) {
-	s, err := c.snapshot(ctx, table)
+	return c.lookAt(ctx, table, nil)
+}
+
+// lookAt is look at those sets' elements only that are worth it: all of them where worth is nil.
+func (c *Conn) lookAt(ctx context.Context, table string, worth worth) (rawTable, error) {
+	s, err := c.snapshot(ctx, table, worth)
 	if err != nil {
 		return rawTable{source: s}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"time"
 
@@ -37,9 +38,15 @@ const (
 	intrFlag   = unix.NLM_F_DUMP_INTR
 )
 
+// wire carries requests to the kernel and answers back: a dumpSocket, or what stands for one in a test.
+type wire interface {
+	Send(netlink.Message) (netlink.Message, error)
+	ReceiveIter() iter.Seq2[netlink.Message, error]
+}
+
 // session is the reading socket for one dump. Its deadline and its budget of bytes hold for all that is asked on it.
 type session struct {
-	netlink *netlink.Conn
+	netlink wire
 	release func() bool // ends the watch over the context
 	budget  int         // bytes that the answers may still have
 }
@@ -47,18 +54,18 @@ type session struct {
 // session takes the reading socket for one dump, and opens it where there is none.
 func (c *Conn) session(ctx context.Context) (*session, error) {
 	if c.reader == nil {
-		conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{MessageBufferSize: dumpBuffer})
+		socket, err := dialDump()
 		if err != nil {
-			return nil, fmt.Errorf("open a netlink socket: %w", reason(err))
+			return nil, err
 		}
-		c.reader = conn
+		c.reader = socket
 	}
-	conn := c.reader
+	conn := c.reader.conn
 	release := context.AfterFunc(ctx, func() {
 		// A deadline in the past wakes a reader that waits; it fails only on a closed socket, which has none.
 		_ = conn.SetDeadline(time.Unix(1, 0))
 	})
-	return &session{netlink: conn, release: release, budget: dumpBytes}, nil
+	return &session{netlink: c.reader, release: release, budget: dumpBytes}, nil
 }
 
 // end gives the socket back for the next dump. One on which something failed may still hold answers, and one whose

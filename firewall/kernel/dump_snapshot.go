@@ -20,11 +20,16 @@ type snapshot struct {
 	Rules      [][]byte
 	Sets       [][]byte
 	Elements   map[string][][]byte // by the set's name
+	Unread     map[string]bool     // sets whose elements were left out
 	Objects    [][]byte
 	Flowtables [][]byte
 
 	generation uint32 // of the namespace's ruleset: the next commit, of anybody, has another
 }
+
+// worth says whether the elements of a set are to be read, by its name and flags. What it asks the kernel, it asks by the
+// session.
+type worth func(s *session, set string, flags uint64) (bool, error)
 
 const (
 	snapshotTries = 20                   // each change of any table in the namespace costs one
@@ -34,7 +39,7 @@ const (
 // snapshot reads one table of the family inet. A dump is many requests, between which anyone may change the ruleset: the
 // generation that each commit raises must be the same before and after, or all is read again. With ErrNoTable, the
 // generation is still told.
-func (c *Conn) snapshot(ctx context.Context, name string) (snapshot, error) {
+func (c *Conn) snapshot(ctx context.Context, name string, worth worth) (snapshot, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, dumpLimit,
 		fmt.Errorf("no whole dump in %s: %w", dumpLimit, context.DeadlineExceeded))
 	defer cancel()
@@ -43,7 +48,7 @@ func (c *Conn) snapshot(ctx context.Context, name string) (snapshot, error) {
 		if err := pause(ctx, time.Duration(try)*snapshotPause); err != nil {
 			return snapshot{}, err
 		}
-		s, err := c.trySnapshot(ctx, name)
+		s, err := c.trySnapshot(ctx, name, worth)
 		if err == nil || !transient(err) {
 			return s, err
 		}
@@ -72,20 +77,20 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (c *Conn) trySnapshot(ctx context.Context, name string) (s snapshot, err error) {
+func (c *Conn) trySnapshot(ctx context.Context, name string, worth worth) (s snapshot, err error) {
 	session, err := c.session(ctx)
 	if err != nil {
 		return snapshot{}, err
 	}
 	defer func() { c.end(session, err) }()
-	s = snapshot{Name: name, Elements: make(map[string][][]byte)}
+	s = snapshot{Name: name, Elements: make(map[string][][]byte), Unread: make(map[string]bool)}
 	if s.generation, err = session.generation(ctx); err != nil {
 		return snapshot{}, err
 	}
 	if s.Table, err = session.table(ctx, name); err != nil {
 		return s, err
 	}
-	if err = session.fill(ctx, &s); err != nil {
+	if err = session.fill(ctx, &s, worth); err != nil {
 		return snapshot{}, err
 	}
 	after, err := session.generation(ctx)
@@ -122,7 +127,7 @@ func (s *session) table(ctx context.Context, name string) ([]byte, error) {
 }
 
 // fill reads what is in the table.
-func (s *session) fill(ctx context.Context, to *snapshot) error {
+func (s *session) fill(ctx context.Context, to *snapshot, worth worth) error {
 	lists := []struct {
 		message uint16
 		into    *[][]byte
@@ -144,7 +149,7 @@ func (s *session) fill(ctx context.Context, to *snapshot) error {
 			return err
 		}
 	}
-	return s.elements(ctx, to)
+	return s.elements(ctx, to, worth)
 }
 
 // tableAttribute is NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE and
@@ -168,16 +173,27 @@ func ofTable(message []byte, name string) bool {
 }
 
 // elements reads those of every set but of the dynamic ones: packets add there, and Dump leaves them out.
-func (s *session) elements(ctx context.Context, to *snapshot) error {
+func (s *session) elements(ctx context.Context, to *snapshot, worth worth) error {
 	for _, set := range to.Sets {
 		attrs, err := parseAttributes(set)
 		if err != nil {
 			return fmt.Errorf("set: %w", err)
 		}
-		if attrs.numberOr0(unix.NFTA_SET_FLAGS)&unix.NFT_SET_EVAL != 0 {
+		flags := attrs.numberOr0(unix.NFTA_SET_FLAGS)
+		if flags&unix.NFT_SET_EVAL != 0 {
 			continue
 		}
 		name := attrs.text(unix.NFTA_SET_NAME)
+		if worth != nil {
+			read, err := worth(s, name, flags)
+			if err != nil {
+				return err
+			}
+			if !read {
+				to.Unread[name] = true
+				continue
+			}
+		}
 		request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, to.Name),
 			stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, name)...)
 		err = s.ask(ctx, unix.NFT_MSG_GETSETELEM, netlink.Dump, request, func(b []byte) {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/google/nftables"
 
@@ -53,6 +54,10 @@ func encodeSet(s firewall.Set) (encodedSet, error) {
 		}
 		set.KeyType, set.Concatenation = concat, s.Interval
 	}
+	if addressSet(s) {
+		elements, err := encodeAddresses(s, int(types[0].Bytes))
+		return encodedSet{set: set, elements: elements}, err
+	}
 	out := encodedSet{set: set, elements: make([]nftables.SetElement, 0, 2*len(s.Elements))}
 	for _, e := range s.Elements {
 		elements, err := encodeElement(s, e, types, host)
@@ -62,6 +67,49 @@ func encodeSet(s firewall.Set) (encodedSet, error) {
 		out.elements = append(out.elements, elements...)
 	}
 	return out, nil
+}
+
+// addressSet says whether the keys of a set are addresses and nothing else.
+func addressSet(s firewall.Set) bool {
+	return len(s.Key) == 1 && (s.Key[0] == firewall.IPv4Addr || s.Key[0] == firewall.IPv6Addr)
+}
+
+// encodeAddresses gives what encodeElement does, for a set of addresses, in a fraction of the time: those are the large
+// ones. All keys stand in one piece of memory.
+func encodeAddresses(s firewall.Set, size int) ([]nftables.SetElement, error) {
+	each := 1
+	if s.Interval {
+		each = 2
+	}
+	elements := make([]nftables.SetElement, 0, each*len(s.Elements))
+	keys := make([]byte, 0, each*size*len(s.Elements))
+	put := func(a netip.Addr) []byte {
+		from := len(keys)
+		b := a.As16()
+		keys = append(keys, b[16-size:]...)
+		return keys[from:len(keys):len(keys)]
+	}
+	for _, e := range s.Elements {
+		if len(e.Key) != 1 {
+			return nil, fmt.Errorf("%w: element %s has %d parts, the key has 1", ErrNotEncodable, e, len(e.Key))
+		}
+		a, ok := e.Key[0].(firewall.Addrs)
+		switch {
+		case !ok || !sameFamily(a.From, a.To, uint32(size)) || a.To.Less(a.From):
+			return nil, fmt.Errorf("%w: %v as a key of %d bytes", ErrNotEncodable, e.Key[0], size)
+		case !s.Interval && a.From != a.To:
+			return nil, fmt.Errorf("%w: range %s in a set that is not of intervals", ErrNotEncodable, e)
+		}
+		opening := nftables.SetElement{Key: put(a.From), Timeout: e.Timeout}
+		end := a.To.Next()
+		// Where nothing comes after it, nft wants to be told, or lists the interval as one key.
+		opening.IntervalOpen = s.Interval && !end.IsValid()
+		elements = append(elements, opening)
+		if s.Interval && end.IsValid() {
+			elements = append(elements, nftables.SetElement{Key: put(end), IntervalEnd: true})
+		}
+	}
+	return elements, nil
 }
 
 // encodeElement gives one element, or the two boundaries of an interval.

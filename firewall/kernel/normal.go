@@ -58,6 +58,15 @@ func (p *printer) line(format string, a ...any) {
 	}
 }
 
+// text writes what needs no formatting.
+func (p *printer) text(words ...string) {
+	for _, word := range words {
+		if p.err == nil {
+			_, p.err = io.WriteString(p.w, word)
+		}
+	}
+}
+
 func (p *printer) chain(c rawChain) {
 	p.line("chain %q%s", c.name, list(c.attrs.without(
 		unix.NFTA_CHAIN_TABLE, unix.NFTA_CHAIN_NAME, unix.NFTA_CHAIN_HANDLE, unix.NFTA_CHAIN_USE,
@@ -86,8 +95,9 @@ func (p *printer) object(o rawObject) {
 
 func (p *printer) set(s rawSet) {
 	p.line("set %q%s%s", s.name, setDeclaration(s), p.expressions(s.expressions))
+	prefix := fmt.Sprintf("element %q ", s.name)
 	for _, e := range normalElements(s, p.expressions) {
-		p.line("element %q %s", s.name, e)
+		p.text(prefix, e, "\n")
 	}
 }
 
@@ -120,22 +130,24 @@ func (t rawTable) anonymousSets() map[string]string {
 
 // list prints attributes as " number=value".
 func list(attrs attributes) string {
-	var b strings.Builder
-	for _, a := range attrs {
-		b.WriteByte(' ')
-		b.WriteString(strconv.Itoa(int(a.kind)))
-		b.WriteByte('=')
-		b.WriteString(payload(a.data))
+	if len(attrs) == 0 {
+		return ""
 	}
-	return b.String()
+	b := make([]byte, 0, 128)
+	for _, a := range attrs {
+		b = append(b, ' ')
+		b = strconv.AppendInt(b, int64(a.kind), 10)
+		b = appendPayload(append(b, '='), a.data)
+	}
+	return string(b)
 }
 
-// payload prints bytes in hexadecimal, and text that ends in a NUL as text: the two cannot be taken for each other.
-func payload(b []byte) string {
+// appendPayload prints bytes in hexadecimal, and text that ends in a NUL as text: the two cannot be taken for each other.
+func appendPayload(to, b []byte) []byte {
 	if n := len(b) - 1; n > 0 && b[n] == 0 && printable(b[:n]) {
-		return strconv.Quote(string(b[:n]))
+		return strconv.AppendQuote(to, string(b[:n]))
 	}
-	return hex.EncodeToString(b)
+	return hex.AppendEncode(to, b)
 }
 
 func printable(b []byte) bool {

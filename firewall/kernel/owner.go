@@ -111,7 +111,7 @@ func ownedBy(table string, live rawTable) error {
 func (c *Conn) claim(ctx context.Context, o order, live rawTable) (rawTable, error) {
 	if live.source.generation == 0 {
 		var err error
-		if live, err = c.look(ctx, o.table); err != nil && !errors.Is(err, ErrNoTable) {
+		if live, err = c.lookFor(ctx, o); err != nil && !errors.Is(err, ErrNoTable) {
 			return rawTable{}, err
 		}
 	}

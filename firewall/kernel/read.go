@@ -12,12 +12,29 @@ import (
 // readTable puts a table in the words of package firewall. It cannot fail: what has no word becomes an opaque statement,
 // or the foreign part of a set, so that a difference is always seen.
 func readTable(t rawTable) firewall.Ruleset {
+	return readTableBy(t, func(rawSet) ([]firewall.Element, bool) { return nil, false })
+}
+
+// readWritten is readTable for a table that should hold what was written: where a set does, byte for byte, its elements
+// are those of the ruleset, and need not be put in words again.
+func readWritten(t rawTable, code encoded) firewall.Ruleset {
+	return readTableBy(t, func(s rawSet) ([]firewall.Element, bool) {
+		i := slices.IndexFunc(code.sets, func(want encodedSet) bool { return want.set.Name == s.name })
+		if i < 0 || !sameElements(s, code.sets[i]) {
+			return nil, false
+		}
+		return code.ruleset.Sets[i].Elements, true
+	})
+}
+
+// readTableBy is readTable with the elements of those sets for which they are known.
+func readTableBy(t rawTable, known func(rawSet) ([]firewall.Element, bool)) firewall.Ruleset {
 	r := firewall.Ruleset{Dormant: t.flags&unix.NFT_TABLE_F_DORMANT != 0}
 	sets := make(map[string]rawSet, len(t.sets))
 	for _, s := range t.sets {
 		sets[s.name] = s
 		if !s.anonymous() {
-			r.Sets = append(r.Sets, readSet(s))
+			r.Sets = append(r.Sets, readSet(s, known))
 		}
 	}
 	for _, o := range t.objects {

@@ -62,7 +62,7 @@ func keyLength(k firewall.KeyType) int {
 	}
 }
 
-func readSet(s rawSet) firewall.Set {
+func readSet(s rawSet, known func(rawSet) ([]firewall.Element, bool)) firewall.Set {
 	desc, _ := s.attrs.nested(unix.NFTA_SET_DESC) // what cannot be read is foreign below
 	set := firewall.Set{
 		Name: s.name, Key: keyTypes(s.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE)),
@@ -71,7 +71,10 @@ func readSet(s rawSet) firewall.Set {
 		Size:    uint32(desc.numberOr0(unix.NFTA_SET_DESC_SIZE)),
 	}
 	var foreign []string
-	set.Elements, foreign = readElements(s, set.Key)
+	var ok bool
+	if set.Elements, ok = known(s); !ok {
+		set.Elements, foreign = readElements(s, set.Key)
+	}
 	set.Foreign = strings.Join(append(foreignDeclaration(s), foreign...), " ")
 	return set
 }

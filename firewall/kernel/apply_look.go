@@ -1,0 +1,82 @@
+package kernel
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// sampledFrom is from how many elements on a set is first asked for some of them, before a write.
+	sampledFrom = 1024
+	samples     = 8
+)
+
+// lookFor is look before a write. What a set holds is read to write only what differs. Of a large set that is asked first:
+// where it lacks most of a sample of what is to be written, it is replaced as a whole, and reading it would be in vain. The
+// kernel begins a list of elements anew for each 32 KiB of it (nft_set_iter.skip), so that the time grows with the square
+// of their number.
+func (c *Conn) lookFor(ctx context.Context, o order) (rawTable, error) {
+	wanted := make(map[string]encodedSet, len(o.code.sets))
+	for _, s := range o.code.sets {
+		wanted[s.set.Name] = s
+	}
+	return c.lookAt(ctx, o.table, func(s *session, name string, flags uint64) (bool, error) {
+		if flags&(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_TIMEOUT) != 0 {
+			return true, nil
+		}
+		set := wanted[name]
+		if len(set.elements) < sampledFrom {
+			return true, nil
+		}
+		return s.resembles(ctx, o.table, set)
+	})
+}
+
+// resembles says whether a live set holds at least half of a sample of what a wanted one holds.
+func (s *session) resembles(ctx context.Context, table string, want encodedSet) (bool, error) {
+	held := 0
+	for i := range samples {
+		e := want.elements[i*len(want.elements)/samples]
+		ok, err := s.contains(ctx, table, want.set.Name, e)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			held++
+		}
+	}
+	return held >= samples/2, nil
+}
+
+// contains asks for one element.
+func (s *session) contains(ctx context.Context, table, set string, e nftables.SetElement) (bool, error) {
+	const one = 1 // NFTA_LIST_ELEM
+	element := attributeOf(unix.NFTA_SET_ELEM_KEY, attributeOf(unix.NFTA_DATA_VALUE, e.Key))
+	if e.IntervalEnd {
+		flags := binary.BigEndian.AppendUint32(nil, unix.NFT_SET_ELEM_INTERVAL_END)
+		element = append(element, attributeOf(unix.NFTA_SET_ELEM_FLAGS, flags)...)
+	}
+	request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, table),
+		stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, set)...)
+	request = append(request, attributeOf(unix.NFTA_SET_ELEM_LIST_ELEMENTS, attributeOf(one, element))...)
+	err := s.ask(ctx, unix.NFT_MSG_GETSETELEM, 0, request, func([]byte) {})
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) { // the set itself may be of another kind
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// attributeOf is an attribute with a payload, padded. It is nested where the payload is attributes: the flag that says so
+// is not asked for by nf_tables, which parses without strictness.
+func attributeOf(kind uint16, data []byte) []byte {
+	length := attributeHeader + len(data)
+	b := make([]byte, (length+attributeAlign-1)&^(attributeAlign-1))
+	binary.NativeEndian.PutUint16(b, uint16(length))
+	binary.NativeEndian.PutUint16(b[2:], kind)
+	copy(b[attributeHeader:], data)
+	return b
+}
