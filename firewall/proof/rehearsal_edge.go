@@ -150,14 +150,14 @@ func mentions(all []firewall.Exception, a netip.Addr) int {
 	return count
 }
 
-// unnamedPort is a port that no exception names for any protocol.
-func unnamedPort(all []firewall.Exception) (port uint16, found bool) {
+// unnamedPort is a port that no exception names for any protocol, 0 where they name all that are looked at.
+func unnamedPort(all []firewall.Exception) uint16 {
 	for port := uint16(4444); port < 65000; port++ {
 		if !slices.ContainsFunc(all, func(e firewall.Exception) bool {
 			return slices.ContainsFunc(e.Ports, func(r firewall.Ports) bool { return r.First <= port && port <= r.Last })
 		}) {
-			return port, true
+			return port
 		}
 	}
-	return 0, false
+	return 0
 }

@@ -173,7 +173,9 @@ func TestRehearseRefusesEgress(t *testing.T) {
 			"a connection from this host to 203.0.113.9:443 got out, which no destination names"},
 		"a destination forgotten": {func(r *firewall.Ruleset) { without(r, "outbound", jumps("out_resolver")) },
 			"a datagram from this host to 10.0.0.53:53 was refused"},
-		"answers forgotten": {func(r *firewall.Ruleset) { without(r, "outbound", matches(firewall.CTState)) },
+		"answers forgotten": {func(r *firewall.Ruleset) {
+			without(r, "outbound", matches(firewall.CTState, firewall.TCPFlags))
+		},
 			"management exception ssh-admins: what this host answers to 10.20.0.0 did not get out"},
 	} {
 		r := compile(t, p)

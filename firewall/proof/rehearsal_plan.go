@@ -47,6 +47,7 @@ type plan struct {
 	Exits   []exit               // what the host begins
 	Omitted int                  // visits that are left out, for the bounds
 	Ping    bool                 // echo requests get in
+	unnamed uint16               // a port that no exception names, 0 where they name all; no part of the order
 	Shut    bool                 // nothing is passed on
 }
 
@@ -84,6 +85,7 @@ func planFor(p firewall.Policy) plan {
 	}
 	out.Exits = exits(p, out)
 	list := newGuestlist(p, all)
+	out.unnamed = unnamedPort(all)
 	limit := min(maxVisitsEach, max(minVisitsEach, maxVisits/max(len(all), 1)))
 	for _, e := range all {
 		proposed := visits(e, out, all)
@@ -131,7 +133,10 @@ func (g *guestlist) add(v visit, host map[uint8]netip.Addr) {
 	g.seen[v], g.names[v.By] = true, true
 	v.In = g.policy.AdmitsBy(v.By, v.From, v.Protocol, v.Port)
 	for i, alone := range g.each {
-		v.Named = v.Named || names(alone.Allow[0], v.Protocol, v.Port)
+		if !names(alone.Allow[0], v.Protocol, v.Port) {
+			continue
+		}
+		v.Named = true
 		if v.In && v.Way == "" && alone.AdmitsBy(v.By, v.From, v.Protocol, v.Port) {
 			v.Way, v.Management = alone.Allow[0].Name, i < len(g.policy.Management)
 		}
@@ -161,7 +166,6 @@ func visits(e firewall.Exception, p plan, all []firewall.Exception) []visit {
 		out = append(out, visit{By: by[0], From: p.Far[kind], Protocol: firewall.TCP, Port: first.First, Stray: true})
 	}
 	other := first.Protocol ^ firewall.TCP ^ firewall.UDP
-	unnamed, found := unnamedPort(all)
 	for _, kind := range []uint8{ipv4, ipv6} {
 		// One from inside and one from far away stand for all others at the further ports and interfaces.
 		for _, from := range slices.Concat(some(sources[kind].in, 1), []netip.Addr{p.Far[kind]}) {
@@ -172,8 +176,8 @@ func visits(e firewall.Exception, p plan, all []firewall.Exception) []visit {
 				at(name, from, first.Protocol, first.First)
 			}
 			at(by[0], from, other, first.First)
-			if found {
-				at(by[0], from, first.Protocol, unnamed)
+			if p.unnamed != 0 {
+				at(by[0], from, first.Protocol, p.unnamed)
 			}
 		}
 	}
