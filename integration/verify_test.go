@@ -146,3 +146,34 @@ func TestVerifyIsWaived(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// TestVerifyTwin tries a host with packets through a copy of its tables: shut, then with another's DNAT that lets a
+// stranger in, then with nothing at all.
+func TestVerifyTwin(t *testing.T) {
+	w := newBox(t, lab.Settings{Allow: "[{name: web, ports: [443/tcp], from: [any]}]"})
+	w.services()
+	w.must(0, "apply", "--now")
+	before := w.rules()
+	if got := w.verify(0, "--twin"); got.one("firewall.twin") != "ok" {
+		t.Errorf("%+v", got)
+	}
+	if after := w.rules(); before != after {
+		t.Errorf("the host was touched:\n%s\nbefore:\n%s", after, before)
+	}
+	w.nft("add table ip nat; add chain ip nat pre { type nat hook prerouting priority -100; }; " +
+		"add rule ip nat pre tcp dport 8080 redirect to :443")
+	got := w.must(2, "verify", "--twin").Stdout
+	t.Logf("\n%s", got)
+	for _, want := range []string{
+		"firewall.bypass", "tcp 8080 of " + w.Host.IPv4.String(), "it is because of the table ip nat",
+		"there listens mptcp *:8080",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	w.nft("flush", "ruleset")
+	if got := w.verify(2, "--twin"); got.one("firewall.twin") != "fail firewall.exposed" {
+		t.Errorf("without a ruleset: %+v", got)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"sallyport/check"
 	"sallyport/config"
 	"sallyport/firewall"
+	"sallyport/firewall/kernel"
 )
 
 // verifyTimeout bounds the whole of a verification.
@@ -17,12 +18,20 @@ const verifyTimeout = time.Minute
 
 func newVerify(opts *options) *cobra.Command {
 	var out reporting
+	var v verification
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Say whether the host is really shut: the live ruleset, and who can reach what listens",
+		Example: "  sallyport verify\n" +
+			"  sallyport verify --twin      # as root: by packets, through a copy of every table\n" +
+			"  sallyport verify -o json",
 		Long: "Say whether the host is really shut. The results, by their names:\n\n" +
 			"  firewall            the live ruleset is exactly what the configuration compiles to\n" +
-			"  firewall.listeners  what listens here, and who can reach it: a table in text, evidence in JSON\n\n" +
+			"  firewall.listeners  what listens here, and who can reach it: a table in text, evidence in JSON\n" +
+			"  firewall.twin       with --twin: every table of this host, others' too, copied into a throw-away network\n" +
+			"                      namespace with the same interfaces, and packets through it from whom the policy names\n" +
+			"                      and whom it does not; a packet that meets another fate than the policy says is told\n" +
+			"                      with the table that is why\n\n" +
 			"It only reads. Without CAP_NET_ADMIN it says what it could not read, and shows the listeners all the same;\n" +
 			"without root, the processes of other users stay unknown.",
 		Args: cobra.NoArgs,
@@ -31,7 +40,7 @@ func newVerify(opts *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := verification{conf: conf}
+			v.conf = conf
 			if v.candidate, err = compile(conf, opts.noManagement); errors.Is(err, errFirewallOff) {
 				v.off = true
 			} else if err != nil {
@@ -49,6 +58,7 @@ func newVerify(opts *options) *cobra.Command {
 		},
 	}
 	out.bind(cmd)
+	cmd.Flags().BoolVar(&v.twin, "twin", false, "try a copy of all tables with packets, in a namespace of its own (root)")
 	return cmd
 }
 
@@ -57,6 +67,7 @@ type verification struct {
 	conf      *config.Config
 	candidate candidate // zero where the firewall is off
 	off       bool
+	twin      bool
 }
 
 // run does every check in turn: what one has seen, the next ones judge by.
@@ -69,7 +80,11 @@ func (v verification) run(ctx context.Context) []check.Result {
 		return result
 	}
 	structure := do(structureCheck(), v.structure)
-	do(listenersCheck(), func(ctx context.Context) check.Result { return v.listeners(ctx, structure) })
+	found, err := kernel.Listeners(ctx)
+	do(listenersCheck(), func(context.Context) check.Result { return v.listeners(found, err, structure) })
+	if v.twin {
+		do(twinCheck(), func(ctx context.Context) check.Result { return v.tryTwin(ctx, found) })
+	}
 	return results
 }
 

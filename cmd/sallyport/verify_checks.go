@@ -9,14 +9,21 @@ import (
 	"sallyport/firewall/proof"
 )
 
-// listenersName is the name of the result about listeners. The names of a verification begin with that of the guard's
-// check and a dot, so that no check of a configuration can have them, and a waiver can name them.
-const listenersName = guard.Name + ".listeners"
+// The names of a verification's results begin with that of the guard's check and a dot, so that no check of a configuration
+// can have them, and a waiver can name them.
+const (
+	listenersName = guard.Name + ".listeners"
+	twinName      = guard.Name + ".twin"
+)
 
 func structureCheck() check.Check { return guard.Check() }
 
 func listenersCheck() check.Check {
 	return check.Check{Name: listenersName, Kind: check.KindFirewall, Target: "sockets of this host"}
+}
+
+func twinCheck() check.Check {
+	return check.Check{Name: twinName, Kind: check.KindFirewall, Target: "a copy of all tables"}
 }
 
 // structure compares the live table with the ruleset that the configuration compiles to.
@@ -40,8 +47,7 @@ func (v verification) structure(ctx context.Context) check.Result {
 }
 
 // listeners judges what listens by the policy, and by what was seen of the ruleset.
-func (v verification) listeners(ctx context.Context, structure check.Result) check.Result {
-	found, err := kernel.Listeners(ctx)
+func (v verification) listeners(found kernel.Listening, err error, structure check.Result) check.Result {
 	if err != nil {
 		return guard.Failure(err)
 	}
@@ -60,4 +66,13 @@ func (v verification) standing(structure check.Result) proof.Standing {
 	default:
 		return proof.StandingUnknown
 	}
+}
+
+// tryTwin sends packets through a copy of all tables.
+func (v verification) tryTwin(ctx context.Context, found kernel.Listening) check.Result {
+	if v.off {
+		return check.Result{Status: check.Skipped, Detail: "there is no policy to compare what becomes of packets with"}
+	}
+	told, err := proof.TryTwin(ctx, v.candidate.policy, found.Sockets)
+	return proof.JudgeTwin(told, err, found.Sockets)
 }
