@@ -187,7 +187,7 @@ func twinPorts(h twinHost, p firewall.Policy, sockets []kernel.Listener) []twinP
 			add(r.Protocol, r.Last, netip.Addr{})
 		}
 	}
-	if port, found := unnamedPort(all); found {
+	if port := unnamedPort(all); port != 0 {
 		add(firewall.TCP, port, netip.Addr{})
 		add(firewall.UDP, port, netip.Addr{})
 	}
