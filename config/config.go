@@ -94,8 +94,11 @@ type Egress struct {
 // Destination is one further way out.
 type Destination struct {
 	Name  string
-	To    []netip.Prefix
+	Any   bool           // to: [any], written out
+	To    []netip.Prefix // masked
+	Names []string       // hosts by name, as in the file
 	Ports []Ports
+	Users []string // only programs of these; empty: of all
 }
 
 // Ports is a range of ports of one protocol, as in 22/tcp or 8000-8010/udp.

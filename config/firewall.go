@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -87,37 +86,4 @@ func fromKey() key[Exception] {
 		}
 		return ok
 	}}
-}
-
-func egressForm() form[Egress] {
-	return object([]key[Egress]{
-		field("mode", "open leaves the ways out alone; observe tells what enforce would refuse.",
-			choice(EgressOpen, EgressObserve, EgressEnforce),
-			func(e *Egress) *EgressMode { return &e.Mode }).byDefault("open"),
-		field("also", "Further ways out, besides resolvers, checked endpoints and log servers.", list(destinationForm(), 0),
-			func(e *Egress) *[]Destination { return &e.Also }).byDefault("[]"),
-	}, func(r *reader, f *found, e *Egress) {
-		if f.has("mode") && e.Mode != EgressOpen {
-			r.notice(f.at("mode"), "firewall.egress.mode: "+string(e.Mode)+
-				" is accepted, but this version leaves the ways out open")
-		}
-		if f.has("also") && len(e.Also) > 0 {
-			r.notice(f.at("also"), "firewall.egress.also is accepted, but this version leaves the ways out open")
-		}
-	})
-}
-
-func destinationForm() form[Destination] {
-	return object([]key[Destination]{
-		field("name", "A name for it, unique among the further ways out.", names(),
-			func(d *Destination) *string { return &d.Name }).needed().sample("ntp"),
-		field("to", "The networks and addresses that it leads to.", list(networks(), 1),
-			func(d *Destination) *[]netip.Prefix { return &d.To }).needed().sample("[10.0.0.5]"),
-		field("ports", "The ports there, with their protocol.", list(ports(), 1),
-			func(d *Destination) *[]Ports { return &d.Ports }).needed().sample("[123/udp]"),
-	}, func(r *reader, f *found, d *Destination) {
-		if f.has("name") {
-			r.claim("way out", d.Name, f.at("name"))
-		}
-	})
 }

@@ -25,11 +25,6 @@ func senders() form[sender] {
 	})
 }
 
-// networks is the form of one destination: a network or an address.
-func networks() form[netip.Prefix] {
-	return parsed(`^([0-9.]+(/[0-9]{1,2})?|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$`, parsePrefix)
-}
-
 // parsePrefix is a network without bits beyond its prefix length, or a single address.
 func parsePrefix(s string) (p netip.Prefix, message, mend string) {
 	const form = "write a network, as in 10.20.0.0/24 or 2001:db8:20::/64, or one address"

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"net/netip"
 	"time"
 
 	"sallyport/check"
@@ -19,6 +20,8 @@ const (
 	VerbRejected Verb = "rejected"
 	// VerbApply asks the guard to put its configuration in force now. The request is an Apply, the answer a check.Result.
 	VerbApply Verb = "apply"
+	// VerbLearned tells the guard where names lead. The request is a Learned, the answer a NotLearned.
+	VerbLearned Verb = "learned"
 	// VerbReports asks the guard for a stream of Report: the last one at once, then each as it comes.
 	VerbReports Verb = "reports"
 )
@@ -55,6 +58,35 @@ type Apply struct {
 	Digest string `json:"digest"` // as in Reload
 	// Force puts it in force even if it shuts out who is connected to a management port now.
 	Force bool `json:"force,omitempty"`
+}
+
+// Learned is the request of VerbLearned: what resolvers say. The guard lets out only what its own configuration names.
+type Learned struct {
+	Names []LearnedName `json:"names"`
+}
+
+// LearnedName is where one name leads.
+type LearnedName struct {
+	Name      string           `json:"name"`
+	Addresses []LearnedAddress `json:"addresses"`
+}
+
+// LearnedAddress is an address of a name.
+type LearnedAddress struct {
+	Addr netip.Addr `json:"addr"`
+	TTL  int64      `json:"ttl_seconds"` // for how long the answer may be kept; 0: nobody said
+}
+
+// NotLearned is the answer of VerbLearned: what is not let out.
+type NotLearned struct {
+	Refused []RefusedAddress `json:"refused,omitempty"`
+}
+
+// RefusedAddress is an address that a name has and that is not let out for it, and why: it is a loopback address, say.
+type RefusedAddress struct {
+	Name string     `json:"name"`
+	Addr netip.Addr `json:"addr"`
+	Why  string     `json:"why"`
 }
 
 // Heartbeat is how often the guard says something on a stream of reports, if only that it is there.

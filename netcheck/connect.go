@@ -2,6 +2,7 @@ package netcheck
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -29,6 +30,7 @@ func (t TLSTarget) reach(ctx context.Context, options tlsprobe.Options, then use
 		return nil, err
 	}
 	named := check.Phase{Name: phaseDNS, Duration: time.Since(start)}
+	barred := t.announce(ctx, addresses)
 	attempts := make([]attempt, len(addresses))
 	for i, address := range addresses {
 		attempts[i].address = netip.AddrPortFrom(address, t.Port)
@@ -38,7 +40,31 @@ func (t TLSTarget) reach(ctx context.Context, options tlsprobe.Options, then use
 	options.Warn, options.Fail = t.Warn, t.Fail
 	tryAll(ctx, attempts, options, then)
 	setAside(t.Host, attempts)
+	blame(attempts, barred)
 	return attempts, nil
+}
+
+// announce says where the name leads, before anything is sent there.
+func (t TLSTarget) announce(ctx context.Context, addresses []netip.Addr) map[netip.Addr]string {
+	if t.Reaching == nil || isAddress(t.Host) {
+		return nil
+	}
+	return t.Reaching(ctx, t.Host, addresses)
+}
+
+// blame puts a refusal on this host where it is known not to let packets out to the address: what a server sends to refuse
+// a connection, the host's own ruleset sends too.
+func blame(attempts []attempt, barred map[netip.Addr]string) {
+	for i := range attempts {
+		a := &attempts[i]
+		why, known := barred[a.address.Addr()]
+		if at, ok := errors.AsType[*phaseError](a.err); !known || !ok || at.phase != phaseConnect {
+			continue
+		}
+		a.err = &opinion{cause: check.ConnectBlockedHere, err: a.err,
+			words: "this host does not let the connection out: its egress policy does not take " + why +
+				" for an address of the name"}
+	}
 }
 
 // tryAll tries every address, parallel ones at a time. An address may take what time is left, divided by the rounds

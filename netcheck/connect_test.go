@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,4 +204,50 @@ func TestInsideNoPort(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	expectResult(t, localTarget(port, nil), check.Fail, check.ConnectSource, "nothing to send from", "connect")
+}
+
+// TestReachingIsToldAndBlames holds that a check says where it is about to connect to, and puts a refusal on this host where
+// it is known not to let out to the address.
+func TestReachingIsToldAndBlames(t *testing.T) {
+	t.Parallel()
+	closed := netip.MustParseAddrPort(refusing(t))
+	for _, c := range []struct {
+		bar   map[netip.Addr]string
+		cause check.Cause
+		says  string
+	}{
+		{nil, check.ConnectRefused, "nothing listens"},
+		{map[netip.Addr]string{closed.Addr(): "a loopback address"}, check.ConnectBlockedHere,
+			"does not take a loopback address"},
+	} {
+		told := make(chan string, 4)
+		r := TLS(TLSTarget{Host: "localhost", Port: closed.Port(),
+			Reaching: func(_ context.Context, host string, addresses []netip.Addr) map[netip.Addr]string {
+				if slices.Contains(addresses, closed.Addr()) {
+					told <- host
+				}
+				return c.bar
+			}})(t.Context())
+		at := slices.IndexFunc(r.Endpoints, func(e check.Endpoint) bool { return e.Address == closed.String() })
+		if at < 0 || r.Endpoints[at].Cause != c.cause || !strings.Contains(r.Endpoints[at].Detail, c.says) {
+			t.Errorf("%+v, want %s: %s", r.Endpoints, c.cause, c.says)
+		}
+		if len(told) != 1 || <-told != "localhost" {
+			t.Error("it was not told where it connects to, or not once")
+		}
+	}
+}
+
+// refusing is a port of this host at which nobody listens.
+func refusing(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return address
 }

@@ -28,6 +28,8 @@ type LDAPSTarget struct {
 	MinEntries   int             // fewer entries below BaseDN are a failure
 	Warn, Fail   time.Duration   // how long before a certificate's end the check warns, fails; zero never does
 
+	Reaching Reaching // told where the name leads before it is connected to; nil: nobody
+
 	// Refused remembers passwords that a directory has refused; give one value to all checks that use the same account.
 	// Nil means one of the check's own, which lives as long as the check.
 	Refused *RefusedSecrets
@@ -81,7 +83,8 @@ func newLDAPSRun(target LDAPSTarget) *ldapsRun {
 
 func (r *ldapsRun) result(ctx context.Context) check.Result {
 	options := r.prepare()
-	tls := TLSTarget{Host: r.Host, Port: r.Port, ServerName: r.ServerName, Roots: r.Roots, Warn: r.Warn, Fail: r.Fail}
+	tls := TLSTarget{Host: r.Host, Port: r.Port, ServerName: r.ServerName, Roots: r.Roots, Warn: r.Warn, Fail: r.Fail,
+		Reaching: r.Reaching}
 	attempts, err := tls.reach(ctx, options, r.use)
 	if err != nil {
 		result := unresolved(err, r.String())

@@ -106,6 +106,9 @@ func putInForce(ctx context.Context, w io.Writer, next candidate, force bool) er
 		if err := applyHere(ctx, next, force); err != nil {
 			return err
 		}
+		if len(firewall.LearnedSets(next.policy)) > 0 {
+			by += " (" + noteAlone + ")"
+		}
 	}
 	_, err = fmt.Fprintf(w, "in force, read back and compared, by %s: %s\n", by, size(next.ruleset))
 	return err
@@ -132,7 +135,7 @@ func applyHere(ctx context.Context, next candidate, force bool) error {
 	}
 	defer func() { _ = live.Close() }()
 	live.SetOwnership(next.ownership()) // until this process ends: an orphan is left, for a later guard to adopt
-	_, err = live.ApplyRehearsed(ctx, next.ruleset)
+	_, err = live.ApplyRehearsed(ctx, next.taught(ctx))
 	return err
 }
 

@@ -31,7 +31,11 @@ func newCheck(opts *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			checks, err := wireChecks(conf, new(netcheck.RefusedSecrets))
+			follower, err := newFollower(conf)
+			if err != nil {
+				return err
+			}
+			checks, err := wireChecks(conf, new(netcheck.RefusedSecrets), follower.Reaching)
 			if err != nil {
 				return err
 			}
@@ -52,7 +56,7 @@ func (o *options) checkNames() []string {
 	if err != nil {
 		return nil
 	}
-	checks, err := wireChecks(conf, new(netcheck.RefusedSecrets))
+	checks, err := wireChecks(conf, new(netcheck.RefusedSecrets), nil)
 	if err != nil {
 		return nil
 	}

@@ -39,7 +39,7 @@ func newConfigCheck(opts *options) *cobra.Command {
 					return fmt.Errorf("%s: %w", conf.File, err)
 				}
 			}
-			if _, err := wireChecks(conf, new(netcheck.RefusedSecrets)); err != nil {
+			if _, err := wireChecks(conf, new(netcheck.RefusedSecrets), nil); err != nil {
 				return fmt.Errorf("%s: %w", conf.File, err)
 			}
 			for _, notice := range conf.Notices() {

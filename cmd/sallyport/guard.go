@@ -72,14 +72,16 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 	server := &control.Server{
 		Log: p.log,
 		Handlers: map[control.Verb]control.Handler{
-			control.VerbReload: p.reload,
-			control.VerbApply:  p.apply,
+			control.VerbReload:  p.reload,
+			control.VerbApply:   p.apply,
+			control.VerbLearned: p.learned,
 		},
 		Streamers: map[control.Verb]control.Streamer{control.VerbReports: p.reports},
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(ctx, listener) })
 	group.Go(func() error { return p.guard.Run(ctx, p.tell) })
+	group.Go(func() error { return p.followResolvers(ctx) })
 	group.Go(func() error { return onHangup(ctx, func() { p.reloadOnHangup(ctx) }) })
 	return group.Wait()
 }
@@ -89,7 +91,13 @@ func (p *guardProcess) take(ctx context.Context, next candidate) error {
 	if err := p.guard.SetOwnership(ctx, next.ownership()); err != nil {
 		return err
 	}
+	if err := p.know(ctx, next.policy, p.inForce); err != nil {
+		return err
+	}
 	if err := p.guard.Put(ctx, next.ruleset, next.enforces()); err != nil {
+		return err
+	}
+	if err := p.guard.Know(ctx, next.policy); err != nil {
 		return err
 	}
 	p.inForce = nil

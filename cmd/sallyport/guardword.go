@@ -29,7 +29,12 @@ func (p *probeProcess) listenToGuard(ctx context.Context, socket string) error {
 	retry := monitor.NewRetry(reconnectFirst, reconnectLongest)
 	heard := time.Now()
 	for {
+		met := false
 		err := untilSilent(ctx, socket, func(report control.Report) error {
+			if !met { // it may be another guard than before, which knows nothing
+				met = true
+				p.follower.Forgotten()
+			}
 			heard = time.Now()
 			retry.Reset()
 			return p.hear(report)

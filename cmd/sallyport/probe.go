@@ -24,14 +24,15 @@ import (
 
 // probeProcess is `run --only probe`: the checks, the sinks and the status. It speaks no netlink.
 type probeProcess struct {
-	opts    *options
-	log     *slog.Logger
-	monitor *monitor.Monitor
-	sinks   *sinks
-	health  *health
-	refused netcheck.RefusedSecrets
-	guarded chan struct{} // closed, once, at the guard's first word
-	once    sync.Once
+	opts     *options
+	log      *slog.Logger
+	monitor  *monitor.Monitor
+	sinks    *sinks
+	health   *health
+	refused  netcheck.RefusedSecrets
+	guarded  chan struct{}      // closed, once, at the guard's first word
+	follower *netcheck.Follower // of the names that egress lets out
+	once     sync.Once
 
 	mu       sync.Mutex
 	conf     *config.Config // the running one
@@ -42,6 +43,7 @@ type probeProcess struct {
 type prepared struct {
 	conf   *config.Config
 	checks []check.Check
+	names  []string // that egress lets out
 	sinks  *change
 }
 
@@ -59,6 +61,9 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 
 	p := &probeProcess{opts: opts, log: log, conf: conf, sinks: newSinks(log), guarded: make(chan struct{})}
 	p.health = newHealth(p.sinks.down)
+	if p.follower, err = newFollower(conf); err != nil {
+		return err
+	}
 	next, err := p.prepare(conf)
 	if err != nil {
 		return err
@@ -79,9 +84,14 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 	group.Go(func() error { return server.Serve(ctx, listener) })
 	group.Go(func() error {
 		p.awaitGuard(ctx, conf.Firewall.Mode)
+		p.awaitNames(ctx)
 		return p.monitor.Run(ctx)
 	})
 	group.Go(func() error { return onHangup(ctx, p.reloadOnHangup) })
+	group.Go(func() error {
+		p.awaitGuard(ctx, conf.Firewall.Mode) // there is nobody to tell before
+		return p.follower.Run(ctx)
+	})
 	if conf.Firewall.Mode != config.Off {
 		socket := filepath.Join(conf.Paths.Runtime, control.GuardSocket)
 		group.Go(func() error { return p.listenToGuard(ctx, socket) })
@@ -106,7 +116,11 @@ func (p *probeProcess) awaitGuard(ctx context.Context, mode config.Mode) {
 
 // prepare makes all that a configuration needs, and changes nothing.
 func (p *probeProcess) prepare(conf *config.Config) (*prepared, error) {
-	checks, err := wireChecks(conf, &p.refused)
+	checks, err := wireChecks(conf, &p.refused, p.follower.Reaching)
+	if err != nil {
+		return nil, err
+	}
+	names, err := followedNames(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +132,7 @@ func (p *probeProcess) prepare(conf *config.Config) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &prepared{conf: conf, checks: checks, sinks: sinks}, nil
+	return &prepared{conf: conf, checks: checks, names: names, sinks: sinks}, nil
 }
 
 // ownChecks are the checks that no configuration lists: the guard's word about the ruleset, and Sallyport's own health.
@@ -138,6 +152,7 @@ func (p *probeProcess) commit(next *prepared) error {
 		next.sinks.abandon()
 		return err
 	}
+	p.follower.Follow(next.names)
 	p.sinks.commit(next.sinks)
 	p.conf = next.conf
 	p.health.loaded()

@@ -16,8 +16,11 @@ import (
 )
 
 // wireChecks turns the configuration's checks into ones that run, in the order of the file: dns, tls, ldaps. Trust roots
-// are read once, here. The passwords that directories have refused outlive a reload.
-func wireChecks(conf *config.Config, refused *netcheck.RefusedSecrets) ([]check.Check, error) {
+// are read once, here. The passwords that directories have refused outlive a reload. Reaching is told where each is about
+// to connect to.
+func wireChecks(
+	conf *config.Config, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching,
+) ([]check.Check, error) {
 	trust := newTrust(conf.Trust)
 	var checks []check.Check
 	for _, c := range conf.Checks.DNS {
@@ -28,14 +31,14 @@ func wireChecks(conf *config.Config, refused *netcheck.RefusedSecrets) ([]check.
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, wireTLS(c, roots, resolvers(conf.Checks.DNS, c.Host)))
+		checks = append(checks, wireTLS(c, roots, reaching, resolvers(conf.Checks.DNS, c.Host)))
 	}
 	for _, c := range conf.Checks.LDAPS {
 		roots, err := trust.roots(c.Name, c.Roots)
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, wireLDAPS(c, roots, refused, resolvers(conf.Checks.DNS, c.Host)))
+		checks = append(checks, wireLDAPS(c, roots, refused, reaching, resolvers(conf.Checks.DNS, c.Host)))
 	}
 	for i := range checks {
 		checks[i].Run = waiving(conf.Waivers, checks[i])
@@ -50,20 +53,23 @@ func wireDNS(c config.DNS) check.Check {
 	})
 }
 
-func wireTLS(c config.TLS, roots *tlsprobe.Roots, after []string) check.Check {
+func wireTLS(c config.TLS, roots *tlsprobe.Roots, reaching netcheck.Reaching, after []string) check.Check {
 	target := netcheck.TLSTarget{
 		Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots, Warn: c.Warn, Fail: c.Fail,
+		Reaching: reaching,
 	}
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindTLS, Target: target.String(), After: after, Run: netcheck.TLS(target),
 	})
 }
 
-func wireLDAPS(c config.LDAPS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, after []string) check.Check {
+func wireLDAPS(
+	c config.LDAPS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching, after []string,
+) check.Check {
 	target := netcheck.LDAPSTarget{
 		Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots, Warn: c.Warn, Fail: c.Fail,
 		BindDN: c.BindDN, PasswordFile: c.PasswordFile, BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries,
-		Refused: refused,
+		Refused: refused, Reaching: reaching,
 	}
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindLDAPS, Target: "ldaps://" + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))),

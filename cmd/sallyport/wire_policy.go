@@ -55,6 +55,11 @@ func compile(conf *config.Config, noManagement bool) (candidate, error) {
 		return candidate{}, fmt.Errorf("%s: %w", conf.File, err)
 	}
 	policy := policyOf(conf.Firewall, noManagement)
+	egress, err := egressOf(conf, uidOf)
+	if err != nil {
+		return candidate{}, fmt.Errorf("%s: %w", conf.File, err)
+	}
+	policy.Egress = egress
 	ruleset, err := firewall.Compile(policy)
 	if err != nil {
 		return candidate{}, fmt.Errorf("%s: %w", conf.File, err)
@@ -63,9 +68,6 @@ func compile(conf *config.Config, noManagement bool) (candidate, error) {
 }
 
 func unbuilt(f config.Firewall) error {
-	if f.Egress.Mode != config.EgressOpen {
-		return fmt.Errorf("firewall.egress.mode: %s is not built in this version: set it to open", f.Egress.Mode)
-	}
 	if f.Forward == config.ForwardContainers {
 		return errors.New("firewall.forward: containers is not built in this version: set it to drop or accept")
 	}

@@ -57,6 +57,7 @@ type Guard struct {
 	right    time.Time   // when the live table was last seen to be right; zero before
 	blame    blame       // for what is wrong since
 	logged   time.Time   // when a repair was last logged
+	names    names       // where names lead
 }
 
 // New makes a guard over the live table. It guards nothing until Put.
@@ -77,7 +78,7 @@ func (g *Guard) Put(ctx context.Context, ruleset firewall.Ruleset, enforce bool)
 	}
 	rehearse := kernel.Golden
 	if enforce {
-		rehearse = g.live.ApplyRehearsed
+		rehearse = g.write
 	}
 	golden, err := rehearse(ctx, ruleset)
 	if err != nil {
@@ -129,6 +130,9 @@ func (g *Guard) Look(ctx context.Context) Report {
 	switch {
 	case result.Status == check.OK:
 		g.right, g.blame = began, blame{}
+		if g.enforce {
+			result = g.keepNames(ctx, dump, result, began)
+		}
 	case mendable(result.Cause) && g.enforce:
 		dump, result = g.repair(ctx, dump, result)
 	case mendable(result.Cause):

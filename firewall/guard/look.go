@@ -26,6 +26,7 @@ type Kernel interface {
 	Remove(ctx context.Context) error
 	Dump(ctx context.Context) (kernel.Dump, error)
 	SetOwnership(o kernel.Ownership)
+	Learn(ctx context.Context, learned []kernel.Learned) error
 	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
 }
 

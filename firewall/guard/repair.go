@@ -25,13 +25,15 @@ const (
 // repair puts the ruleset in force again, and returns what is there afterwards and what to say of it. Nothing is done
 // before it that can wait.
 func (g *Guard) repair(ctx context.Context, live kernel.Dump, found check.Result) (kernel.Dump, check.Result) {
-	dump, err := g.live.Repair(ctx, g.want, live, g.golden)
+	taught, written := g.taught(g.want)
+	dump, err := g.live.Repair(ctx, taught, live, g.golden)
 	now := time.Now()
 	g.blame.accuse(g.news.upTo(live.Generation()), g.right)
 	exposed := g.blame.exposed(now)
 	if err != nil {
 		return live, g.failed(ctx, found, err, now)
 	}
+	written()
 	g.repairs.Add(1)
 	g.tried(now)
 	found = g.blame.on(found, exposed)

@@ -39,7 +39,8 @@ func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump, kernel.Dump)
 	return kernel.Dump{}, errSlow
 }
 
-func (*slow) SetOwnership(kernel.Ownership) {}
+func (*slow) SetOwnership(kernel.Ownership)                 {}
+func (*slow) Learn(context.Context, []kernel.Learned) error { return errSlow }
 
 func (*slow) Golden(context.Context, firewall.Ruleset) (kernel.Dump, error) {
 	return kernel.Dump{}, errSlow

@@ -105,7 +105,7 @@ func (g *Guard) Begin(
 	if err != nil {
 		return Trial{}, err
 	}
-	golden, err := g.live.ApplyRehearsed(ctx, both)
+	golden, err := g.write(ctx, both)
 	if err != nil {
 		return Trial{}, errors.Join(err, g.withdraw(ctx))
 	}
@@ -195,7 +195,7 @@ func (g *Guard) Resume(
 // *RolledBackError where the trial has just come to nothing.
 func (g *Guard) Confirm(ctx context.Context) error {
 	return g.end(ctx, func() error {
-		golden, err := g.live.ApplyRehearsed(ctx, g.trial.candidate)
+		golden, err := g.write(ctx, g.trial.candidate)
 		if err != nil {
 			return err
 		}
@@ -267,7 +267,7 @@ func (g *Guard) undo(ctx context.Context, reason string) (kernel.Dump, error) {
 	var golden kernel.Dump
 	var err error
 	if g.trial.before.enforce && !g.trial.before.none {
-		golden, err = g.live.ApplyRehearsed(ctx, g.trial.before.want)
+		golden, err = g.write(ctx, g.trial.before.want)
 	} else {
 		err = g.live.Remove(ctx)
 	}

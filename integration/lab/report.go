@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -24,6 +25,7 @@ type Result struct {
 	Remedy     string
 	DurationMS float64 `json:"duration_ms"`
 	Endpoints  []Endpoint
+	Evidence   json.RawMessage
 }
 
 // Endpoint is what was seen at one address of a target.

@@ -26,6 +26,8 @@ type Settings struct {
 	Ping     bool
 	Syslog   []string      // values of report.syslog[].to
 	Allow    string        // a YAML flow sequence of exceptions; empty: none
+	Egress   string        // a YAML flow mapping, of firewall.egress; empty: left out
+	Service  string        // service.user; empty: no service
 	Interval time.Duration // of every check; its timeout is a little less; 0: one second
 }
 
@@ -66,6 +68,12 @@ func (l *Lab) Configuration(s Settings) string {
 `, s.Ping, l.Admin.IPv4, l.Admin.IPv6)
 	if s.Allow != "" {
 		fmt.Fprintf(&b, "  allow: %s\n", s.Allow)
+	}
+	if s.Egress != "" {
+		fmt.Fprintf(&b, "  egress: %s\n", s.Egress)
+	}
+	if s.Service != "" {
+		fmt.Fprintf(&b, "service: {user: %q}\n", s.Service)
 	}
 	fmt.Fprintf(&b, `checks:
   defaults: {interval: %s, timeout: %s, fail_after: 2, recover_after: 1, expiry_warn: 21d, expiry_fail: 7d}

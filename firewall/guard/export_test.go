@@ -1,0 +1,10 @@
+package guard
+
+// BeganLongAgo ends the time for which what an earlier guard learned is left alone.
+func (g *Guard) BeganLongAgo() {
+	for _, held := range g.names.adopted {
+		for addr := range held {
+			held[addr] = g.right
+		}
+	}
+}

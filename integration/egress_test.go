@@ -1,0 +1,206 @@
+package integration_test
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sallyport/integration/lab"
+)
+
+// reader is the uid of the service that may reach the directory.
+const reader = 4242
+
+// outward is a world whose ways out are judged, with servers of this process, whose answers change at once.
+func outward(t *testing.T, mode string) world {
+	t.Helper()
+	t.Parallel()
+	bin := binary(t, "sallyport")
+	l, err := lab.New(within(t, 20*time.Second), shortDir(t), lab.Embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := l.NewSallyport(bin, lab.Settings{
+		Egress:   fmt.Sprintf(`{mode: %s, also: [{name: web, to: [10.77.0.20], ports: [8080/tcp]}]}`, mode),
+		Service:  fmt.Sprint(reader),
+		Interval: 500 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return world{Lab: l, Sallyport: s, t: t}
+}
+
+// greets accepts on a port of the node, on every address, until the test ends.
+func (w world) greets(n *lab.Node, port uint16) {
+	w.t.Helper()
+	listener, err := n.Listen(w.t.Context(), port)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("here\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	w.t.Cleanup(func() { _ = listener.Close(); <-done })
+}
+
+// reaches connects from the host, as root.
+func (w world) reaches(to netip.Addr, port uint16) lab.Knock {
+	w.t.Helper()
+	return w.Host.TCP(within(w.t, 5*time.Second), netip.AddrPortFrom(to, port))
+}
+
+// reachesAs connects from the host as a user, by the shell.
+func (w world) reachesAs(uid int, to netip.Addr, port uint16) bool {
+	w.t.Helper()
+	need(w.t, "setpriv", "bash")
+	got, err := w.Host.Run(within(w.t, 5*time.Second), "setpriv", fmt.Sprintf("--reuid=%d", uid), "--clear-groups",
+		"bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/%s/%d", to, port))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return got.Code == 0
+}
+
+// TestEgressEnforced holds that everything works that the configuration has the host do, and nothing else.
+func TestEgressEnforced(t *testing.T) {
+	w := outward(t, "enforce")
+	for _, port := range []uint16{80, 8080} {
+		w.greets(w.Admin, port)
+	}
+	w.daemon()
+	w.must(0, "check")
+	for _, to := range w.Admin.Addresses() {
+		if got := w.reaches(to, 80); got.In || got.Says != "refused" || got.Took > 100*time.Millisecond {
+			t.Errorf("what no destination names, at %s, met %+v, want to be refused at once", to, got)
+		}
+	}
+	if got := w.reaches(w.Admin.IPv4, 8080); !got.In {
+		t.Errorf("what stands under also met %+v", got)
+	}
+	elsewhere := w.Host.UDP(within(t, 5*time.Second), netip.AddrPortFrom(w.Stranger.IPv4, 53))
+	if got := elsewhere; !strings.Contains(got.Says, "permitted") {
+		t.Errorf("DNS elsewhere met %+v, want EPERM", got)
+	}
+	for uid, want := range map[int]bool{reader: true, reader + 1: false, 0: true} {
+		if os.Getuid() != 0 || !manyUsers() {
+			break
+		}
+		if got := w.reachesAs(uid, w.Directory.IPv4, 636); got != want {
+			t.Errorf("uid %d reaches the directory: %t, want %t", uid, got, want)
+		}
+		if !w.reachesAs(uid, w.Cloud.IPv6, 443) {
+			t.Errorf("uid %d does not reach the cloud", uid)
+		}
+	}
+	w.await(lab.AllOK)
+}
+
+// manyUsers says whether there are other users to become: this is no user namespace with one.
+func manyUsers() bool {
+	raw, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Contains(string(raw), "4294967295")
+}
+
+// answerCloud has the resolver name other addresses of the cloud.
+func (w world) answerCloud(addresses ...netip.Addr) {
+	w.t.Helper()
+	if err := w.NameServer.Answer(w.t.Context(), lab.CloudName, lab.Answer{Addresses: addresses}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestEgressFollowsNames moves a name: what asks for it anew gets there, and what was there before stays.
+func TestEgressFollowsNames(t *testing.T) {
+	w := outward(t, "enforce")
+	w.daemon()
+	ctx := within(t, 15*time.Second)
+	session, err := w.Host.Dial(ctx, "tcp", netip.AddrPortFrom(w.Cloud.IPv4, 443).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close() }()
+	w.greets(w.Stranger, 443)
+	if got := w.reaches(w.Stranger.IPv4, 443); got.In {
+		t.Fatalf("before the name leads there: %+v", got)
+	}
+	w.answerCloud(w.Stranger.IPv4, w.Stranger.IPv6)
+	err = lab.Until(ctx, "the new address", func() error {
+		if got := w.reaches(w.Stranger.IPv6, 443); !got.In {
+			return fmt.Errorf("it meets %+v", got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got := w.reaches(w.Cloud.IPv4, 443); got.Says == "refused" {
+		t.Error("the old address is refused at once")
+	}
+	w.answerCloud(w.Cloud.Addresses()...)
+	w.await(lab.AllOK)
+}
+
+// TestEgressRefusesInside holds that an answer that points inside is not let out, and that the check says so.
+func TestEgressRefusesInside(t *testing.T) {
+	need(t, "ip")
+	w := outward(t, "enforce")
+	w.daemon()
+	service := netip.MustParseAddr("fd00:ec2::254") // Amazon's, by IPv6
+	got, err := w.Host.Run(within(t, 5*time.Second), "ip", "-6", "route", "add", service.String(), "dev", "eth0")
+	if err != nil || got.Code != 0 {
+		t.Fatalf("%v: %s", err, got.Stderr)
+	}
+	w.answerCloud(w.Cloud.IPv4, service)
+	report := w.await(lab.Has(lab.CheckCloud, "warn", "connect.blocked-here"))
+	if got := report.Of(lab.CheckCloud).Detail; !strings.Contains(got, "metadata service") {
+		t.Errorf("the check says %s", got)
+	}
+	if said := w.Daemon().Output(); !strings.Contains(said, "not let out") || !strings.Contains(said, service.String()) {
+		t.Errorf("the guard does not say it: %s", said)
+	}
+	if list := w.nft("list", "table", "inet", "sallyport"); strings.Contains(list, service.String()+" timeout") {
+		t.Errorf("it is let out: %s", list)
+	}
+	w.answerCloud(w.Cloud.Addresses()...)
+	w.await(lab.AllOK)
+}
+
+// TestEgressOutlivesTheDaemon kills everything: the ways out stay as they were, both the open ones and the shut ones.
+func TestEgressOutlivesTheDaemon(t *testing.T) {
+	w := outward(t, "enforce")
+	w.greets(w.Admin, 80)
+	w.daemon()
+	if err := w.Daemon().Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-w.Daemon().Ended():
+	case <-within(t, 10*time.Second).Done():
+		t.Fatal("it did not end")
+	}
+	if got := w.reaches(w.Admin.IPv4, 80); got.In || got.Says != "refused" {
+		t.Errorf("what no destination names met %+v", got)
+	}
+	w.must(0, "check")
+	w.daemon()
+	w.must(0, "check")
+}
