@@ -37,7 +37,7 @@ type Destination struct {
 	Names []string
 
 	// Users are the uids whose sockets may go there, as of the user namespace that owns the network namespace; none:
-	// everybody, also the kernel itself.
+	// everybody, also the kernel itself. A socket is of who made it (nft_meta_get_eval_skugid), whoever uses it later.
 	Users []uint32
 }
 

@@ -5,15 +5,17 @@ import (
 	"slices"
 )
 
-// packet is what the pure judge below knows of a packet: the first one of a connection, to this host, by an interface
-// that is not loopback and has a route back.
+// packet is what the pure judge below knows of a packet: the first one of a connection, to this host or from it, by an
+// interface that is not loopback and has a route back.
 type packet struct {
 	hook     string
 	v6       bool
 	from     netip.Addr
 	protocol Protocol
 	port     uint16
-	icmp     Number // echo request, where it is not 0; then there is no port
+	icmp     Number     // echo request, where it is not 0; then there is no port
+	to       netip.Addr // of one that this host sends
+	uid      *uint32    // of its socket's owner
 }
 
 // judge says whether a ruleset accepts a packet, as the kernel would: base chains of the hook in the order of their
@@ -42,6 +44,9 @@ func (j judger) chain(c Chain) (VerdictKind, bool) {
 	for _, rule := range c.Rules {
 		for _, s := range rule.Statements {
 			v, ok := s.(Verdict)
+			if _, rejects := s.(Reject); rejects {
+				v, ok = Verdict{Kind: Drop}, true
+			}
 			if !ok {
 				if j.matches(s) {
 					continue
@@ -111,12 +116,25 @@ func (j judger) field(f Field) (any, bool) {
 		return StateNew, true
 	case CTDirection:
 		return Number(0), true
-	case MetaIIF:
+	case MetaIIF, MetaOIF:
 		return Number(2), true
+	case MetaSKUID:
+		if p.uid == nil {
+			return nil, false
+		}
+		return Number(*p.uid), true
+	case TCPFlags:
+		return FlagSYN, p.icmp == 0 && p.protocol == TCP
 	case IPSaddr:
 		return p.from, !p.v6
 	case IP6Saddr:
 		return p.from, p.v6
+	case IPDaddr, IP6Daddr:
+		if p.to.IsValid() {
+			return p.to, p.v6 == (f == IP6Daddr)
+		}
+	}
+	switch f {
 	case IPDaddr:
 		return netip.MustParseAddr("10.0.0.99"), !p.v6
 	case IP6Daddr:
