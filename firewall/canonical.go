@@ -86,7 +86,7 @@ func mergedSources(prefixes []netip.Prefix) (v4, v6 []Element, err error) {
 // same time however many there are. In a set of intervals, which is a tree, it grows with their number (from 10 to 50,000
 // by a sixth of the whole input path, or more where packets come from many of them), each address takes two nodes, and
 // loading and listing the set takes five times as long.
-const manyHosts = 64
+const manyHosts = 8
 
 // hostsApart takes many single addresses out of the networks and ranges; few stay where they are.
 func hostsApart(elements []Element) (networks, hosts []Element) {

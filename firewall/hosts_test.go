@@ -13,8 +13,8 @@ func TestManyHosts(t *testing.T) {
 		hosts int
 		want  []string // the sets, how many elements they have, and their declared size
 	}{
-		{manyHosts - 1, []string{"in_way_4 64 intervals 0", "in_way_6 63 intervals 0"}},
-		{manyHosts, []string{"in_way_4 1 intervals 0", "in_way_hosts4 64 hosts 768", "in_way_hosts6 64 hosts 768"}},
+		{manyHosts - 1, []string{"in_way_4 8 intervals 0", "in_way_6 7 intervals 0"}},
+		{manyHosts, []string{"in_way_4 1 intervals 0", "in_way_hosts4 8 hosts 768", "in_way_hosts6 8 hosts 768"}},
 		{768, []string{"in_way_4 1 intervals 0", "in_way_hosts4 768 hosts 768", "in_way_hosts6 768 hosts 768"}},
 		{769, []string{"in_way_4 1 intervals 0", "in_way_hosts4 769 hosts 1536", "in_way_hosts6 769 hosts 1536"}},
 	} {
