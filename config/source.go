@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// maxSize bounds a file: 1 MiB is some 50,000 networks.
-	maxSize = 1 << 20
+	// maxSize bounds a file: 100,000 networks, one to a line, are some 3 MiB.
+	maxSize = 4 << 20
 	// maxMarks bounds what the YAML reader could take for the end of a value. It spends some 500 bytes on each.
-	maxMarks = 250_000
+	maxMarks = 400_000
 	// maxExcerpt bounds the source line of an error, in characters.
 	maxExcerpt = 110
 )
@@ -60,14 +60,29 @@ func (s *source) unfit() *Error {
 		if err := s.unfitLine(i+1, line); err != nil {
 			return err
 		}
-		marks += 1 + strings.Count(line, ",") + strings.Count(line, ":") + strings.Count(line, "-") +
-			strings.Count(line, "[") + strings.Count(line, "{")
+		marks += 1 + marksIn(line)
 	}
 	if marks > maxMarks {
 		return &Error{Place: Place{File: s.name}, Message: fmt.Sprintf("the file holds more than %d values", maxMarks),
 			Mend: "merge addresses into networks"}
 	}
 	return nil
+}
+
+// marksIn counts what could end a value. A colon before a digit or another colon, as in IPv6 addresses, does not.
+func marksIn(line string) int {
+	n := 0
+	for i := range len(line) {
+		switch line[i] {
+		case ',', '-', '[', '{':
+			n++
+		case ':':
+			if i+1 == len(line) || strings.IndexByte("0123456789abcdefABCDEF:", line[i+1]) < 0 {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (s *source) unfitLine(number int, line string) *Error {

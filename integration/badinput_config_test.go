@@ -52,7 +52,7 @@ func badFiles(good string) map[string]badFile {
 		},
 		"empty":         content("", "the file is empty", "sallyport init"),
 		"spaces":        content(" \n\n  # nothing\n"),
-		"ten megabytes": content(strings.Repeat("a: b\n", 2<<20), "larger than 1048576 bytes", "name the right file"),
+		"ten megabytes": content(strings.Repeat("a: b\n", 2<<20), "larger than 4194304 bytes", "name the right file"),
 		"NUL-filled":    content(strings.Repeat("\x00", 1000), "NUL", "it is not a text"),
 		"NUL in it":     content(strings.Replace(good, "22/tcp", "22/tcp\x00", 1), "NUL"),
 		"not UTF-8":     content(strings.Replace(good, "ssh", "\xff\xfe\x9b31m", 1), "is not UTF-8", ":6:"),
