@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/integration/lab"
 )
@@ -176,4 +177,38 @@ func TestVerifyTwin(t *testing.T) {
 	if got := w.verify(2, "--twin"); got.one("firewall.twin") != "fail firewall.exposed" {
 		t.Errorf("without a ruleset: %+v", got)
 	}
+}
+
+// TestVerifyLive sends packets of a stranger to the host itself: shut, with a hole in the ruleset, and with none.
+func TestVerifyLive(t *testing.T) {
+	w := newBox(t, lab.Settings{Allow: "[{name: web, ports: [8080/tcp], from: [any]}]"})
+	w.services()
+	w.must(0, "apply", "--now")
+	if got := w.verify(0, "--live"); got.one("firewall.live") != "ok" {
+		t.Errorf("%+v", got)
+	}
+	w.nft("insert rule inet sallyport inbound udp dport 161 accept")
+	got := w.must(2, "verify", "--live").Stdout
+	t.Logf("\n%s", got)
+	for _, want := range []string{"firewall.exposed", "a stranger gets in to udp *:161"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	w.nft("flush", "ruleset")
+	if got := w.verify(2, "--live"); got.one("firewall.live") != "fail firewall.exposed" {
+		t.Errorf("without a ruleset: %+v", got)
+	}
+	if links := w.links(); strings.Contains(links, "sp-") {
+		t.Errorf("an interface is left: %s", links)
+	}
+}
+
+func (w world) links() string {
+	w.t.Helper()
+	got, err := w.Host.Run(within(w.t, 5*time.Second), "ip", "-o", "link")
+	if err != nil || got.Code != 0 {
+		w.t.Fatalf("ip: %v: %s", err, got.Stderr)
+	}
+	return got.Stdout
 }

@@ -23,17 +23,21 @@ func newVerify(opts *options) *cobra.Command {
 		Use:   "verify",
 		Short: "Say whether the host is really shut: the live ruleset, and who can reach what listens",
 		Example: "  sallyport verify\n" +
+			"  sallyport verify --live      # as root: by packets of a stranger, to this host itself\n" +
 			"  sallyport verify --twin      # as root: by packets, through a copy of every table\n" +
 			"  sallyport verify -o json",
 		Long: "Say whether the host is really shut. The results, by their names:\n\n" +
 			"  firewall            the live ruleset is exactly what the configuration compiles to\n" +
 			"  firewall.listeners  what listens here, and who can reach it: a table in text, evidence in JSON\n" +
+			"  firewall.live       with --live: packets of a made-up stranger to everything that listens here. It makes\n" +
+			"                      a TUN device on this host for a moment, with addresses of the ranges for benchmarks and\n" +
+			"                      documentation; it goes with the process, however that ends\n" +
 			"  firewall.twin       with --twin: every table of this host, others' too, copied into a throw-away network\n" +
 			"                      namespace with the same interfaces, and packets through it from whom the policy names\n" +
 			"                      and whom it does not; a packet that meets another fate than the policy says is told\n" +
 			"                      with the table that is why\n\n" +
-			"It only reads. Without CAP_NET_ADMIN it says what it could not read, and shows the listeners all the same;\n" +
-			"without root, the processes of other users stay unknown.",
+			"But for that device it only reads. Without CAP_NET_ADMIN it says what it could not read, and shows the\n" +
+			"listeners all the same; without root, the processes of other users stay unknown.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := opts.loadPolicy()
@@ -58,6 +62,7 @@ func newVerify(opts *options) *cobra.Command {
 		},
 	}
 	out.bind(cmd)
+	cmd.Flags().BoolVar(&v.live, "live", false, "send packets of a made-up stranger to this host, by a TUN device (root)")
 	cmd.Flags().BoolVar(&v.twin, "twin", false, "try a copy of all tables with packets, in a namespace of its own (root)")
 	return cmd
 }
@@ -67,6 +72,7 @@ type verification struct {
 	conf      *config.Config
 	candidate candidate // zero where the firewall is off
 	off       bool
+	live      bool
 	twin      bool
 }
 
@@ -82,8 +88,11 @@ func (v verification) run(ctx context.Context) []check.Result {
 	structure := do(structureCheck(), v.structure)
 	found, err := kernel.Listeners(ctx)
 	do(listenersCheck(), func(context.Context) check.Result { return v.listeners(found, err, structure) })
+	if v.live {
+		do(liveCheck(), func(ctx context.Context) check.Result { return v.tryLive(ctx, found, err) })
+	}
 	if v.twin {
-		do(twinCheck(), func(ctx context.Context) check.Result { return v.tryTwin(ctx, found) })
+		do(twinCheck(), func(ctx context.Context) check.Result { return v.tryTwin(ctx, found, err) })
 	}
 	return results
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sallyport/check"
+	"sallyport/firewall"
 	"sallyport/firewall/guard"
 	"sallyport/firewall/kernel"
 	"sallyport/firewall/proof"
@@ -13,6 +14,7 @@ import (
 // can have them, and a waiver can name them.
 const (
 	listenersName = guard.Name + ".listeners"
+	liveName      = guard.Name + ".live"
 	twinName      = guard.Name + ".twin"
 )
 
@@ -20,6 +22,10 @@ func structureCheck() check.Check { return guard.Check() }
 
 func listenersCheck() check.Check {
 	return check.Check{Name: listenersName, Kind: check.KindFirewall, Target: "sockets of this host"}
+}
+
+func liveCheck() check.Check {
+	return check.Check{Name: liveName, Kind: check.KindFirewall, Target: "packets of a stranger"}
 }
 
 func twinCheck() check.Check {
@@ -69,10 +75,25 @@ func (v verification) standing(structure check.Result) proof.Standing {
 }
 
 // tryTwin sends packets through a copy of all tables.
-func (v verification) tryTwin(ctx context.Context, found kernel.Listening) check.Result {
+func (v verification) tryTwin(ctx context.Context, found kernel.Listening, err error) check.Result {
 	if v.off {
 		return check.Result{Status: check.Skipped, Detail: "there is no policy to compare what becomes of packets with"}
 	}
+	if err != nil {
+		return guard.Failure(err)
+	}
 	told, err := proof.TryTwin(ctx, v.candidate.policy, found.Sockets)
 	return proof.JudgeTwin(told, err, found.Sockets)
+}
+
+// tryLive sends packets of a stranger to the host as it is.
+func (v verification) tryLive(ctx context.Context, found kernel.Listening, err error) check.Result {
+	if err != nil {
+		return guard.Failure(err)
+	}
+	policy := firewall.Policy{} // of a host whose firewall is off nobody is meant to be let in
+	if !v.off {
+		policy = v.candidate.policy
+	}
+	return proof.TryLive(ctx, policy, found.Sockets)
 }
