@@ -190,7 +190,7 @@ func TestVerifyLive(t *testing.T) {
 	w.nft("insert rule inet sallyport inbound udp dport 161 accept")
 	got := w.must(2, "verify", "--live").Stdout
 	t.Logf("\n%s", got)
-	for _, want := range []string{"firewall.exposed", "a stranger gets in to udp *:161"} {
+	for _, want := range []string{"firewall.exposed", "a stranger gets through to udp *:161"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("it does not say %q", want)
 		}

@@ -29,6 +29,11 @@ func writeListeners(w io.Writer, results []check.Result) error {
 		if err := termreport.Table(w, title, headings, rows, termOptions(w)); err != nil {
 			return err
 		}
+		for _, note := range evidence.Notes() {
+			if _, err := fmt.Fprintln(w, "Note:", note); err != nil {
+				return err
+			}
+		}
 		if _, err := fmt.Fprintln(w); err != nil {
 			return err
 		}

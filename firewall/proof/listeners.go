@@ -51,6 +51,8 @@ type ListenersEvidence struct {
 	More      int      `json:"more,omitempty"`   // listeners that were left out, of a host with very many
 	Unused    []string `json:"unused,omitempty"` // ports that an exception opens, and on which nothing listens
 	Unlisted  []string `json:"unlisted,omitempty"`
+	// Hidden says that the processes of some could not be told, for want of rights.
+	Hidden bool `json:"hidden_processes,omitempty"`
 }
 
 // Listeners judges what listens on a host against the policy, which is nil where none is wanted. A listener that the
@@ -68,8 +70,11 @@ func Listeners(found kernel.Listening, policy *firewall.Policy, standing Standin
 	if policy != nil {
 		evidence.Unused = Unused(found.Sockets, *policy)
 	}
+	evidence.Hidden = found.Hidden
 	result := judgeListeners(reached, standing)
-	result.Detail += notes(found, evidence)
+	for _, note := range evidence.Notes() {
+		result.Detail += "; " + note
+	}
 	result.Evidence = evidence
 	return result
 }
@@ -148,24 +153,23 @@ func several(reached []Reached) string {
 	return strings.Join(words, ", ")
 }
 
-// notes is what a reader should know besides the verdict.
-func notes(found kernel.Listening, e ListenersEvidence) string {
-	var text string
+// Notes is what a reader should know besides the verdict, one sentence each.
+func (e ListenersEvidence) Notes() []string {
+	var notes []string
 	if len(e.Unused) > 0 {
-		text += "; nothing listens on " + strings.Join(e.Unused[:min(len(e.Unused), namedInDetail)], ", ")
+		text := "nothing listens on " + strings.Join(e.Unused[:min(len(e.Unused), namedInDetail)], ", ")
 		if more := len(e.Unused) - namedInDetail; more > 0 {
-			text += fmt.Sprintf(" and %d more that the policy opens", more)
-		} else {
-			text += ", which the policy opens"
+			text += fmt.Sprintf(" and %d more", more)
 		}
+		notes = append(notes, text+", which the policy opens")
 	}
 	if len(e.Unlisted) > 0 {
-		text += "; this kernel cannot list sockets of " + strings.Join(e.Unlisted, ", ")
+		notes = append(notes, "this kernel cannot list sockets of "+strings.Join(e.Unlisted, ", "))
 	}
-	if found.Hidden {
-		text += "; not permitted to see the processes of others (run as root)"
+	if e.Hidden {
+		notes = append(notes, "not permitted to see the processes of others (run as root)")
 	}
-	return text
+	return notes
 }
 
 // Describe is a listener in words: tcp 0.0.0.0:22 ("sshd", pid 812).

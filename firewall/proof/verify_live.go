@@ -90,13 +90,13 @@ func liveTargetsOf(sockets []kernel.Listener, policy firewall.Policy, kind uint8
 	return list
 }
 
-// judgeLive says what answers mean. A reset or an ICMP error that no rule let the packet come to is a rule's own word, and
-// opens nothing.
+// judgeLive says what answers mean. Any answer counts, a reset too: the packet may have been led to another port, of which
+// no ear tells.
 func judgeLive(all []LiveAnswer, policy firewall.Policy, sockets []kernel.Listener, evidence LiveEvidence) check.Result {
 	var exposed, shut []string
 	for _, a := range all {
 		admitted := policy.AdmitsBy(a.By, a.From, a.Protocol, a.To.Port())
-		got := a.In || a.Says == SaysAccepted || a.Says == SaysData
+		got := a.In || a.Says != SaysNothing
 		evidence.Answers = append(evidence.Answers, a.show(admitted, sockets))
 		switch {
 		case got && !admitted:
@@ -110,7 +110,7 @@ func judgeLive(all []LiveAnswer, policy firewall.Policy, sockets []kernel.Listen
 	switch {
 	case len(exposed) > 0:
 		result.Status, result.Cause = check.Fail, check.FirewallExposed
-		result.Detail = fmt.Sprintf("a stranger gets in to %s (%s)", few(exposed), tried)
+		result.Detail = fmt.Sprintf("a stranger gets through to %s (%s)", few(exposed), tried)
 		result.Remedy = "Put the ruleset in force with `sallyport apply`; `sallyport verify --twin` finds what lets it in."
 	case len(shut) > 0:
 		result.Status, result.Cause = check.Fail, check.FirewallForeignDrop
@@ -157,7 +157,7 @@ func (a LiveAnswer) words(sockets []kernel.Listener) string {
 	if l := a.listener(sockets); l != "" {
 		return l
 	}
-	return fmt.Sprintf("%s %s, where nothing listens", protocolName(a.Protocol), a.To)
+	return fmt.Sprintf("%s %s (where nothing listens)", protocolName(a.Protocol), a.To)
 }
 
 func (a LiveAnswer) show(admitted bool, sockets []kernel.Listener) LiveSeen {

@@ -41,13 +41,13 @@ func TestJudgeLive(t *testing.T) {
 		cause  check.Cause
 		says   string
 	}{
-		"shut":              {answer("0.0.0.0:22", false, SaysNothing), "", "1 packets of a stranger, 198.18.0.9: each"},
-		"open, as it says":  {answer("0.0.0.0:8000", true, SaysAccepted), "", "each met"},
-		"accepted":          {answer("0.0.0.0:22", true, SaysAccepted), check.FirewallExposed, "in to tcp 0.0.0.0:22"},
-		"in, in silence":    {answer("0.0.0.0:22", true, SaysNothing), check.FirewallExposed, "gets in"},
-		"a closed port":     {answer("0.0.0.0:9", true, SaysRefused), check.FirewallExposed, "where nothing listens"},
-		"a rule's own word": {answer("0.0.0.0:22", false, SaysRefused), "", "each met"},
-		"kept out":          {answer("0.0.0.0:8000", false, SaysNothing), check.FirewallForeignDrop, "does not get in"},
+		"shut":             {answer("0.0.0.0:22", false, SaysNothing), "", "1 packets of a stranger, 198.18.0.9: each"},
+		"open, as it says": {answer("0.0.0.0:8000", true, SaysAccepted), "", "each met"},
+		"accepted":         {answer("0.0.0.0:22", true, SaysAccepted), check.FirewallExposed, "through to tcp 0.0.0.0:22"},
+		"in, in silence":   {answer("0.0.0.0:22", true, SaysNothing), check.FirewallExposed, "gets through"},
+		"a closed port":    {answer("0.0.0.0:9", true, SaysRefused), check.FirewallExposed, "where nothing listens"},
+		"led to elsewhere": {answer("0.0.0.0:22", false, SaysRefused), check.FirewallExposed, "gets through"},
+		"kept out":         {answer("0.0.0.0:8000", false, SaysNothing), check.FirewallForeignDrop, "does not get in"},
 	} {
 		got := judgeLive([]LiveAnswer{c.answer}, *examplePolicy(), sockets, LiveEvidence{})
 		if got.Cause != c.cause || !strings.Contains(got.Detail, c.says) || (got.Status == check.OK) != (c.cause == "") {
