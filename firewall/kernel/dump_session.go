@@ -79,12 +79,19 @@ func (c *Conn) end(s *session, err error) {
 
 // ask sends one request and passes the attributes of each answer to f. With the flag netlink.Dump the answers are a list.
 func (s *session) ask(ctx context.Context, message uint16, flags netlink.HeaderFlags, attrs []byte, f func([]byte)) error {
+	return s.askOf(ctx, familyInet, message, flags, attrs, func(_ byte, b []byte) { f(b) })
+}
+
+// askOf is ask for the tables of a family, 0 for those of all; f is told of which family each answer is.
+func (s *session) askOf(
+	ctx context.Context, family byte, message uint16, flags netlink.HeaderFlags, attrs []byte, f func(byte, []byte),
+) error {
 	request := netlink.Message{
 		Header: netlink.Header{
 			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message),
 			Flags: netlink.Request | flags,
 		},
-		Data: append([]byte{familyInet, unix.NFNETLINK_V0, 0, 0}, attrs...),
+		Data: append([]byte{family, unix.NFNETLINK_V0, 0, 0}, attrs...),
 	}
 	sent, err := s.netlink.Send(request)
 	if err != nil {
@@ -93,7 +100,7 @@ func (s *session) ask(ctx context.Context, message uint16, flags netlink.HeaderF
 	return s.answers(ctx, sent.Header.Sequence, f)
 }
 
-func (s *session) answers(ctx context.Context, sequence uint32, f func([]byte)) error {
+func (s *session) answers(ctx context.Context, sequence uint32, f func(byte, []byte)) error {
 	var failure error
 	for m, err := range s.netlink.ReceiveIter() {
 		switch {
@@ -110,7 +117,7 @@ func (s *session) answers(ctx context.Context, sequence uint32, f func([]byte)) 
 			failure = fmt.Errorf("%w: a netfilter message of %d bytes", errMalformed, len(m.Data))
 		default:
 			s.budget -= len(m.Data)
-			f(m.Data[nfgenSize:])
+			f(m.Data[0], m.Data[nfgenSize:])
 		}
 	}
 	return failure

@@ -68,6 +68,11 @@ func readVerdict(attrs attributes) (firewall.Verdict, bool) {
 	if err != nil || attrs.numberOr0(unix.NFTA_IMMEDIATE_DREG) != unix.NFT_REG_VERDICT {
 		return firewall.Verdict{}, false
 	}
+	return readVerdictData(data)
+}
+
+// readVerdictData reads a verdict, which stands in a rule or in an element of a map.
+func readVerdictData(data attributes) (firewall.Verdict, bool) {
 	verdict, err := data.nested(unix.NFTA_DATA_VERDICT)
 	code, ok := verdict.number(unix.NFTA_VERDICT_CODE)
 	if err != nil || !ok {

@@ -138,15 +138,5 @@ func (s *session) fillCopy(ctx context.Context, to *copied) error {
 
 // askFamily is ask for the lists of a family.
 func (s *session) askFamily(ctx context.Context, family byte, message uint16, attrs []byte, f func([]byte)) error {
-	sent, err := s.netlink.Send(netlink.Message{
-		Header: netlink.Header{
-			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message),
-			Flags: netlink.Request | netlink.Dump,
-		},
-		Data: append([]byte{family, unix.NFNETLINK_V0, 0, 0}, attrs...),
-	})
-	if err != nil {
-		return s.failed(ctx, err)
-	}
-	return s.answers(ctx, sent.Header.Sequence, f)
+	return s.askOf(ctx, family, message, netlink.Dump, attrs, func(_ byte, b []byte) { f(b) })
 }

@@ -1,0 +1,338 @@
+package kernel
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/firewall"
+)
+
+// otherReader reads a rule of others. What package firewall has a word for is read by the ruleReader; of all else at
+// least what kind of thing it is must be known.
+type otherReader struct {
+	ruleReader
+	family    byte
+	steps     []Step
+	odd       bool              // pending holds a load without a word
+	registers map[uint64][]byte // what immediates put there
+}
+
+// Expressions that put something into a register and do nothing else, besides those of the vocabulary.
+const (
+	exprByteorder = "byteorder"
+	exprExthdr    = "exthdr"
+	exprHash      = "hash"
+	exprInner     = "inner"
+	exprNumgen    = "numgen"
+	exprOSF       = "osf"
+	exprRT        = "rt"
+	exprSocket    = "socket"
+	exprTunnel    = "tunnel"
+	exprXFRM      = "xfrm"
+	exprConnlimit = "connlimit"
+)
+
+// readSteps reads the expressions of a rule in a table of a family.
+func readSteps(family byte, expressions []rawExpression, sets map[string]rawSet) []Step {
+	r := otherReader{family: family, registers: make(map[uint64][]byte)}
+	r.sets = sets
+	switch family {
+	case unix.NFPROTO_IPV4:
+		r.premise.family = ipv4
+	case unix.NFPROTO_IPV6:
+		r.premise.family = ipv6
+	}
+	for _, e := range expressions {
+		r.read(e)
+	}
+	r.flush()
+	return r.steps
+}
+
+// read takes one expression in.
+func (r *otherReader) read(e rawExpression) {
+	if step, ok := r.effect(e); ok {
+		r.forget()
+		r.flush()
+		r.steps = append(r.steps, step)
+		return
+	}
+	r.pending = append(r.pending, e)
+	switch e.name {
+	case exprImmediate:
+		if e.attrs.numberOr0(unix.NFTA_IMMEDIATE_DREG) == unix.NFT_REG_VERDICT {
+			r.word(e)
+			return
+		}
+		r.registers[e.attrs.numberOr0(unix.NFTA_IMMEDIATE_DREG)] = dataValue(e.attrs, unix.NFTA_IMMEDIATE_DATA)
+		r.pending = r.pending[:len(r.pending)-1]
+	case exprMeta, exprPayload, exprCT, exprFIB, exprBitwise:
+		if !r.odd && !r.step(e) {
+			r.odd = true
+		}
+	case exprByteorder, exprExthdr, exprHash, exprInner, exprNumgen, exprOSF, exprRT, exprSocket, exprTunnel, exprXFRM:
+		r.odd = true
+	case exprLookup:
+		r.lookedUp(e)
+	default:
+		r.word(e)
+	}
+}
+
+// word is an expression that completes something: in the vocabulary, or a condition without a word.
+func (r *otherReader) word(e rawExpression) {
+	if !r.odd && r.step(e) {
+		return
+	}
+	r.flush()
+	step, known := r.oddCondition(e)
+	if !known {
+		step = stepOf(StepCondition, r.pendingText())
+	}
+	r.steps = append(r.steps, step)
+	r.forget()
+}
+
+// forget drops what was loaded and not compared.
+func (r *otherReader) forget() {
+	r.begin()
+	r.odd = false
+}
+
+// flush takes over the statements that the vocabulary had words for.
+func (r *otherReader) flush() {
+	for _, s := range r.statements {
+		r.steps = append(r.steps, vocabularyStep(s))
+	}
+	r.statements = nil
+}
+
+func vocabularyStep(s firewall.Statement) Step {
+	switch word := s.(type) {
+	case firewall.Match, firewall.Lookup, firewall.FIBMissing:
+		return worded(StepMatch, s)
+	case firewall.Verdict:
+		return worded(StepVerdict, s)
+	case firewall.Limit:
+		return worded(StepRate, s)
+	case firewall.Counter, firewall.Log:
+		return worded(StepPass, s)
+	case firewall.Add:
+		step := worded(StepPass, s)
+		if word.Limit != nil {
+			step.Kind = StepRate
+		}
+		return step
+	default:
+		return worded(StepUnknown, s)
+	}
+}
+
+// pendingText names the expressions that are pending: that is as near to words as it gets.
+func (r *otherReader) pendingText() string {
+	var names []string
+	for _, e := range r.pending {
+		names = append(names, visible(e.name))
+	}
+	return "[" + strings.Join(names, " ") + "]"
+}
+
+// oddCondition reads the conditions that the vocabulary has no word for and that are worth telling apart.
+func (r *otherReader) oddCondition(e rawExpression) (Step, bool) {
+	switch e.name {
+	case exprLimit, exprConnlimit, exprQuota:
+		return stepOf(StepRate, e.name), true
+	case exprObjref:
+		if e.attrs.numberOr0(unix.NFTA_OBJREF_IMM_TYPE) == nftObjectLimit {
+			return stepOf(StepRate, "limit name "+visible(e.attrs.text(unix.NFTA_OBJREF_IMM_NAME))), true
+		}
+		return stepOf(StepPass, "object "+visible(e.attrs.text(unix.NFTA_OBJREF_IMM_NAME))), true
+	case exprLast, exprCounter:
+		return stepOf(StepPass, e.name), true
+	case exprLog:
+		return stepOf(StepPass, "log"), true
+	case exprCmp:
+		return r.oddComparison(e)
+	}
+	return Step{}, false
+}
+
+// nftObjectLimit is NFT_OBJECT_LIMIT.
+const nftObjectLimit = 4
+
+func (r *otherReader) oddComparison(e rawExpression) (Step, bool) {
+	if len(r.pending) < 2 {
+		return Step{}, false
+	}
+	from, data := r.pending[0], dataValue(e.attrs, unix.NFTA_CMP_DATA)
+	operation := e.attrs.numberOr0(unix.NFTA_CMP_OP)
+	not := operation == unix.NFT_CMP_NEQ
+	if not || operation == unix.NFT_CMP_EQ {
+		switch {
+		case len(r.pending) == 2 && from.name == exprFIB:
+			return fibStep(from.attrs, data, not)
+		case len(r.pending) == 2 && from.name == exprMeta &&
+			from.attrs.numberOr0(unix.NFTA_META_KEY) == unix.NFT_META_PROTOCOL:
+			return r.ethertype(data, not)
+		}
+	}
+	if from.name == exprCT && from.attrs.numberOr0(unix.NFTA_CT_KEY) == unix.NFT_CT_STATUS && not {
+		return statusStep(r.pending, data)
+	}
+	if from.name == exprNumgen {
+		return stepOf(StepRate, "numgen"), true
+	}
+	return Step{}, false
+}
+
+// statusStep reads `ct status dnat` and `ct status snat`: bits IPS_SRC_NAT and IPS_DST_NAT (nf_conntrack_common.h), and not
+// zero.
+func statusStep(pending []rawExpression, data []byte) (Step, bool) {
+	const translated = 1<<4 | 1<<5
+	if len(pending) != 3 || pending[1].name != exprBitwise || !zero(data) {
+		return Step{}, false
+	}
+	mask, ok := formHost.number(dataValue(pending[1].attrs, unix.NFTA_BITWISE_MASK))
+	if !ok || mask == 0 || mask&^translated != 0 {
+		return Step{}, false
+	}
+	return stepOf(StepTranslated, "ct status snat,dnat"), true
+}
+
+// rtnLocal is RTN_LOCAL (linux/rtnetlink.h): an address of this host.
+const rtnLocal = 2
+
+// fibStep reads `fib daddr type local`, and `fib saddr . iif oif missing` with a mark besides.
+func fibStep(attrs attributes, data []byte, not bool) (Step, bool) {
+	number, ok := formHost.number(data)
+	flags := attrs.numberOr0(unix.NFTA_FIB_FLAGS)
+	const back = unix.NFTA_FIB_F_SADDR | unix.NFTA_FIB_F_IIF
+	if zero(data) && !not && flags&back == back && attrs.numberOr0(unix.NFTA_FIB_RESULT) == unix.NFT_FIB_RESULT_OIF {
+		return worded(StepMatch, firewall.FIBMissing{}), true
+	}
+	if !ok || number != rtnLocal || flags&unix.NFTA_FIB_F_DADDR == 0 ||
+		attrs.numberOr0(unix.NFTA_FIB_RESULT) != unix.NFT_FIB_RESULT_ADDRTYPE {
+		return Step{}, false
+	}
+	return localStep(not), true
+}
+
+func localStep(not bool) Step {
+	text := "fib daddr type local"
+	if not {
+		text = "fib daddr type != local"
+	}
+	return Step{Kind: StepLocal, Not: not, Text: text}
+}
+
+// ethertype reads `meta protocol ip`, which bridge and netdev have in the place of `meta nfproto`.
+func (r *otherReader) ethertype(data []byte, not bool) (Step, bool) {
+	number, ok := formNumber.number(data)
+	family := map[uint32]uint64{unix.ETH_P_IP: ipv4, unix.ETH_P_IPV6: ipv6}[number]
+	if !ok || family == 0 {
+		return Step{}, false
+	}
+	if !not {
+		r.premise.family = family
+	}
+	m := firewall.Match{Field: firewall.MetaNFProto, Not: not, Values: []firewall.Value{firewall.Number(family)}}
+	return worded(StepMatch, m), true
+}
+
+// lookedUp is a lookup in a set, a verdict map, or a map whose value goes on in a register.
+func (r *otherReader) lookedUp(e rawExpression) {
+	if !e.attrs.has(unix.NFTA_LOOKUP_DREG) {
+		r.word(e)
+		return
+	}
+	if e.attrs.numberOr0(unix.NFTA_LOOKUP_DREG) != unix.NFT_REG_VERDICT {
+		r.odd = true
+		return
+	}
+	fields, known := r.fields()
+	if r.odd || !known || r.mask != nil || r.from != nil {
+		fields = nil
+	}
+	for _, f := range fields {
+		r.absorb(f)
+	}
+	r.flush()
+	set := r.sets[e.attrs.text(unix.NFTA_LOOKUP_SET)]
+	ways := branches(set, fields)
+	text := "@" + visible(set.name)
+	if set.anonymous() {
+		text = waysText(ways)
+	}
+	step := stepOf(StepBranch, keyText(fields)+"vmap "+text)
+	step.Branches = ways
+	r.steps = append(r.steps, step)
+	r.forget()
+}
+
+// maxBranches bounds the ways of one verdict map that are told.
+const maxBranches = 1 << 14
+
+// branches reads a verdict map. A way whose key has no word has no values.
+func branches(set rawSet, fields []firewall.Field) []Branch {
+	var all []Branch
+	types := keyTypes(set.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE))
+	elements := slices.Clone(set.elements)
+	slices.SortStableFunc(elements, func(a, b rawElement) int { return bytes.Compare(a.key, b.key) })
+	for i := range elements {
+		e := &elements[i]
+		data, err := e.attrs.nested(unix.NFTA_SET_ELEM_DATA)
+		if err != nil || len(all) == maxBranches {
+			break
+		}
+		v, ok := readVerdictData(data)
+		if !ok {
+			continue // the end of an interval has no verdict
+		}
+		v.Chain = visible(v.Chain)
+		b := Branch{Verdict: v}
+		last := e.keyEnd
+		if last == nil {
+			last = e.key
+		}
+		if values, ok := elementValues(types, e.key, last, set.is(unix.NFT_SET_INTERVAL)); ok && !set.boundaries() &&
+			len(values) == len(fields) {
+			b.Fields, b.Values = fields, values
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// keyText is the key of a map in a rule.
+func keyText(fields []firewall.Field) string {
+	var text string
+	for i, f := range fields {
+		if i > 0 {
+			text += ". "
+		}
+		text += f.String() + " "
+	}
+	return text
+}
+
+// waysText is a verdict map that stands in a rule, as nft writes it.
+func waysText(ways []Branch) string {
+	var parts []string
+	for _, w := range ways {
+		var key []string
+		for i, f := range w.Fields {
+			text := firewall.Match{Field: f, Values: w.Values[i : i+1]}.String()
+			key = append(key, strings.TrimPrefix(text, f.String()+" "))
+		}
+		if len(key) == 0 {
+			key = []string{"..."}
+		}
+		parts = append(parts, strings.Join(key, " . ")+" : "+w.Verdict.String())
+	}
+	quoted := strconv.QuoteToASCII("{ " + strings.Join(parts, ", ") + " }")
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
