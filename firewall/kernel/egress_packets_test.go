@@ -424,7 +424,7 @@ func TestEgressOfNobody(t *testing.T) {
 	tunnel := "link add vx0 type vxlan id 7 dstport 4789 remote " + strangerV4 + " local " + hostV4 + " dev h0"
 	out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(tunnel)...).CombinedOutput()
 	if err != nil {
-		t.Skipf("no vxlan in this kernel: %v: %s", err, out)
+		unprepared(t, "a tunnel of the kernel: %v: %s", err, out)
 	}
 	if err := c.Apply(t.Context(), compile(t, guardedEgress(firewall.EgressEnforce))); err != nil {
 		t.Fatal(err)
