@@ -25,7 +25,8 @@ func firewallForm() form[Firewall] {
 			func(f *Firewall) *[]Exception { return &f.Allow }).byDefault("[]").sample("[]"),
 		field("ping", "Whether echo requests are answered.", truth(),
 			func(f *Firewall) *bool { return &f.Ping }).byDefault("true"),
-		field("forward", "What happens to packets for others: drop, accept, or containers for those of this host only.",
+		field("forward", "What happens to packets for others: drop; accept; or containers, which lets them pass as well, "+
+			"and tells of ports that containers publish and this policy does not name.",
 			choice(ForwardDrop, ForwardAccept, ForwardContainers),
 			func(f *Firewall) *Forward { return &f.Forward }).byDefault("drop"),
 		field("egress", "The ways out.", egressForm(),
@@ -41,10 +42,6 @@ func judgeFirewall(r *reader, f *found, w *Firewall) {
 	if f.sound("mode", "management") && w.Mode != Off && len(w.Management) == 0 && !r.opts.NoManagement {
 		r.wrong(f.at("management"), "add management: [{name: ssh-admins, ports: [22/tcp], from: [your own network]}], "+
 			"or start with --no-management if nobody is meant to get in", "this firewall lets nobody in to manage the host")
-	}
-	if f.has("forward") && w.Forward == ForwardContainers {
-		r.notice(f.at("forward"),
-			"firewall.forward: containers is accepted, but this version does not yet tell containers apart")
 	}
 }
 

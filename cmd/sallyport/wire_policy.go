@@ -45,14 +45,10 @@ func (o *options) candidate(digest string) (candidate, error) {
 	return compile(conf, o.noManagement)
 }
 
-// compile turns the configuration into the ruleset that the kernel should hold. What this version does not build is
-// refused: a policy that is only half in force is worse than none.
+// compile turns the configuration into the ruleset that the kernel should hold.
 func compile(conf *config.Config, noManagement bool) (candidate, error) {
 	if conf.Firewall.Mode == config.Off {
 		return candidate{}, errFirewallOff
-	}
-	if err := unbuilt(conf.Firewall); err != nil {
-		return candidate{}, fmt.Errorf("%s: %w", conf.File, err)
 	}
 	policy := policyOf(conf.Firewall, noManagement)
 	egress, err := egressOf(conf, uidOf)
@@ -67,13 +63,6 @@ func compile(conf *config.Config, noManagement bool) (candidate, error) {
 	return candidate{conf: conf, policy: policy, ruleset: ruleset}, nil
 }
 
-func unbuilt(f config.Firewall) error {
-	if f.Forward == config.ForwardContainers {
-		return errors.New("firewall.forward: containers is not built in this version: set it to drop or accept")
-	}
-	return nil
-}
-
 func policyOf(f config.Firewall, noManagement bool) firewall.Policy {
 	policy := firewall.Policy{
 		Management:   exceptions(f.Management),
@@ -82,8 +71,11 @@ func policyOf(f config.Firewall, noManagement bool) firewall.Policy {
 		Forward:      firewall.ForwardDrop,
 		NoManagement: noManagement,
 	}
-	if f.Forward == config.ForwardAccept {
+	switch f.Forward {
+	case config.ForwardAccept:
 		policy.Forward = firewall.ForwardAccept
+	case config.ForwardContainers:
+		policy.Forward = firewall.ForwardContainers
 	}
 	return policy
 }
