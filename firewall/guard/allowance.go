@@ -1,6 +1,9 @@
 package guard
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	// allowanceShare is the part of its own time that the guard may spend on looks that changes call for: a tenth.
@@ -15,6 +18,7 @@ const (
 // allowance is the time that may be spent on looks, so that a fight over the table, or a table of others that changes all
 // the time, does not burn the machine.
 type allowance struct {
+	mu    sync.Mutex
 	saved time.Duration // below 0 where more was spent than there was
 	at    time.Time     // when saved was right
 }
@@ -29,12 +33,16 @@ func (a *allowance) earn(now time.Time) {
 
 // spend takes the time of a look from it.
 func (a *allowance) spend(took time.Duration, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.earn(now)
 	a.saved = max(a.saved-took, -maxRest/allowanceShare)
 }
 
 // rest is how long to wait until a change may be looked at: 0 while something is saved.
 func (a *allowance) rest(now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.earn(now)
 	return max(0, -a.saved*allowanceShare)
 }

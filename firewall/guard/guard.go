@@ -48,6 +48,9 @@ type Guard struct {
 
 	repairs atomic.Uint64
 
+	restored restorations
+	spare    *allowance // what may be spent on changes
+
 	// What follows belongs to whose turn it is.
 	kept
 	trial      *trial      // that runs, or nil
@@ -58,11 +61,16 @@ type Guard struct {
 	blame    blame       // for what is wrong since
 	logged   time.Time   // when a repair was last logged
 	names    names       // where names lead
+
+	sentries *kernel.Sentries // nil where none stand
 }
 
 // New makes a guard over the live table. It guards nothing until Put.
 func New(live Kernel, log *slog.Logger) *Guard {
-	return &Guard{live: live, log: log, news: newNotices(), turn: make(chan struct{}, 1)}
+	return &Guard{
+		live: live, log: log, news: newNotices(), turn: make(chan struct{}, 1),
+		restored: newRestorations(), spare: newAllowance(time.Now()),
+	}
 }
 
 // Put makes the ruleset the one that must be in force: rehearsed in a throw-away namespace, then, with enforce, written
@@ -118,7 +126,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 	if g.trial != nil { // what is written again lasts as long as is left, never longer
 		g.want = g.want.Prolonged(max(trialRest, g.trial.left(began)))
 	}
-	dump, err := g.live.Dump(ctx)
+	dump, err := g.dump(ctx)
 	seen := compare(g.want, g.golden, dump, err)
 	result := judge(seen)
 	switch {
@@ -129,10 +137,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 	}
 	switch {
 	case result.Status == check.OK:
-		g.right, g.blame = began, blame{}
-		if g.enforce {
-			result = g.keepNames(ctx, dump, result, began)
-		}
+		result = g.well(ctx, dump, result, began)
 	case mendable(result.Cause) && g.enforce:
 		dump, result = g.repair(ctx, dump, result)
 	case mendable(result.Cause):

@@ -20,7 +20,7 @@ import (
 )
 
 // inNamespace puts the test into a fresh network namespace, on a thread that ends with it.
-func inNamespace(t *testing.T) *kernel.Conn {
+func inNamespace(t testing.TB) *kernel.Conn {
 	t.Helper()
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -36,7 +36,7 @@ func inNamespace(t *testing.T) *kernel.Conn {
 }
 
 // unprepared ends a test that needs what is not there: as a failure where everything is meant to be there.
-func unprepared(t *testing.T, format string, args ...any) {
+func unprepared(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
 		t.Fatalf(format, args...)
@@ -44,14 +44,14 @@ func unprepared(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-func nft(t *testing.T, args ...string) {
+func nft(t testing.TB, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), "nft", args...).CombinedOutput(); err != nil {
 		t.Fatalf("nft %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 
-func ruleset(t *testing.T, from string) firewall.Ruleset {
+func ruleset(t testing.TB, from string) firewall.Ruleset {
 	t.Helper()
 	r, err := firewall.Compile(firewall.Policy{Ping: true, Management: []firewall.Exception{{
 		Name: "ssh", Ports: []firewall.Ports{{Protocol: firewall.TCP, First: 22, Last: 22}},

@@ -27,6 +27,7 @@ type Kernel interface {
 	Dump(ctx context.Context) (kernel.Dump, error)
 	SetOwnership(o kernel.Ownership)
 	Learn(ctx context.Context, learned []kernel.Learned) error
+	Sentries() (*kernel.Sentries, error) // nil: there are none
 	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
 }
 

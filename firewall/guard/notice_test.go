@@ -208,8 +208,9 @@ func TestRunGoesOnWithoutNotifications(t *testing.T) {
 				if err := g.Run(ctx, func(Report) { reports++ }); err != nil {
 					t.Error(err)
 				}
-				if lines.Load() != 1 || reports != 31 {
-					t.Errorf("%d lines and %d reports in a minute, want 1 and 31", lines.Load(), reports)
+				const tries = 6 // to be told again, each after twice the time, with a look where it failed
+				if lines.Load() != 1 || reports < 31 || reports > 31+tries {
+					t.Errorf("%d lines and %d reports in a minute, want 1 and 31, or %d more", lines.Load(), reports, tries)
 				}
 			})
 		})

@@ -34,6 +34,7 @@ func (g *Guard) repair(ctx context.Context, live kernel.Dump, found check.Result
 		return live, g.failed(ctx, found, err, now)
 	}
 	written()
+	g.restored.take() // of what is repaired now: one event
 	g.repairs.Add(1)
 	g.tried(now)
 	found = g.blame.on(found, exposed)

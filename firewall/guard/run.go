@@ -11,46 +11,39 @@ import (
 // Run looks at the live table until the context ends: at once when the kernel tells of a change of the namespace's
 // ruleset, as long as that takes no more than a tenth of the time, and by itself besides. It repairs the table if the
 // guard enforces, and tells of each look, save that a change which did no harm is not told of before its turn: what was
-// told of a repair stands for a while. Where the kernel tells of no changes, that is logged once, and the guard goes on
-// without. It returns nil.
+// told of a repair stands for a while. Where the kernel tells of no changes, or no more, that is logged, the guard goes on
+// by looking, and tries again to be told. It is to be called once, on a thread in the namespace of the kernel's side, and
+// returns nil.
 func (g *Guard) Run(ctx context.Context, tell func(Report)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
-	if follow, err := g.live.Watch(); err != nil {
-		g.log.Warn("the kernel tells of no changes: they are found by looking", "every", interval, "err", err)
-	} else {
-		watching.Go(func() {
-			if err := follow(ctx, g.news.add); err != nil {
-				g.log.Warn("the kernel tells of no more changes: they are found by looking", "every", interval, "err", err)
-			}
-		})
-	}
-	g.keep(ctx, tell)
+	g.stand(ctx, &watching)
+	g.keep(ctx, newEar(g, &watching), tell)
 	return nil
 }
 
 // keep looks, tells and rests until the context ends.
-func (g *Guard) keep(ctx context.Context, tell func(Report)) {
-	spare := newAllowance(time.Now())
+func (g *Guard) keep(ctx context.Context, hear *ear, tell func(Report)) {
 	var told time.Time
 	for {
+		hear.open(ctx, time.Now())
 		report := g.Look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		now := time.Now()
-		spare.spend(report.Result.Duration, now)
+		g.spare.spend(report.Result.Duration, now)
 		if report.Result.Status != check.OK || now.Sub(told) >= interval {
 			tell(report)
 			told = time.Now()
 		}
 		while := untilNextOf(report)
 		if g.news.due() { // it came during the look, or the look could not read
-			while = max(spare.rest(time.Now()), retryAfter(report.Result))
+			while = max(g.spare.rest(time.Now()), retryAfter(report.Result))
 		}
-		if !g.rest(ctx, while, spare) {
+		if !g.rest(ctx, while, g.spare) {
 			return
 		}
 	}

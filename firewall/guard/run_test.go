@@ -42,6 +42,8 @@ func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump, kernel.Dump)
 func (*slow) SetOwnership(kernel.Ownership)                 {}
 func (*slow) Learn(context.Context, []kernel.Learned) error { return errSlow }
 
+func (*slow) Sentries() (*kernel.Sentries, error) { return nil, nil }
+
 func (*slow) Golden(context.Context, firewall.Ruleset) (kernel.Dump, error) {
 	return kernel.Dump{}, errSlow
 }

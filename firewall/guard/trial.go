@@ -153,6 +153,7 @@ func (g *Guard) begin(t *trial, both firewall.Ruleset, golden kernel.Dump) {
 func (g *Guard) keepFrom(k kept) {
 	g.kept = k
 	g.repaired, g.right, g.blame = nil, time.Time{}, blame{}
+	g.arm()
 }
 
 // Resume goes on with a trial that runs in the kernel, and that another process has begun: for as long as the kernel lets
@@ -258,6 +259,7 @@ func (g *Guard) Stay(ctx context.Context, r RolledBack) error {
 	g.rolledBack = &r
 	if len(g.want.Chains) == 0 {
 		g.kept = kept{none: true}
+		g.arm()
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ type watched struct {
 }
 
 // inForce puts the test into a fresh namespace, with a guard that runs there until the test ends.
-func inForce(t *testing.T) *watched {
+func inForce(t testing.TB) *watched {
 	t.Helper()
 	w := &watched{
 		live: &counted{Conn: inNamespace(t)}, want: ruleset(t, "10.20.0.0/24"),
@@ -69,7 +69,7 @@ func inForce(t *testing.T) *watched {
 }
 
 // inBackground runs f in the namespace of the test's thread until the test ends, and waits for it.
-func inBackground(t *testing.T, f func(context.Context) error) {
+func inBackground(t testing.TB, f func(context.Context) error) {
 	t.Helper()
 	namespace, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
@@ -94,14 +94,14 @@ func inBackground(t *testing.T, f func(context.Context) error) {
 	})
 }
 
-func (w *watched) put(t *testing.T) {
+func (w *watched) put(t testing.TB) {
 	t.Helper()
 	if err := w.guard.Put(t.Context(), w.want, true); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (w *watched) next(t *testing.T, within time.Duration) guard.Report {
+func (w *watched) next(t testing.TB, within time.Duration) guard.Report {
 	t.Helper()
 	select {
 	case r := <-w.reports:
@@ -113,7 +113,7 @@ func (w *watched) next(t *testing.T, within time.Duration) guard.Report {
 }
 
 // repaired waits for the next repair. It is shorter than the guard's own interval, so that only a notification will do.
-func (w *watched) repaired(t *testing.T) check.Result {
+func (w *watched) repaired(t testing.TB) check.Result {
 	t.Helper()
 	const within = 1500 * time.Millisecond
 	for until := time.Now().Add(within); ; {
@@ -158,20 +158,23 @@ func TestGuardNamesWhoHoldsOn(t *testing.T) {
 // TestRepairTime measures how long the host is open at each of 200 flushes: between the kernel's word of the flush and its
 // word of the repair, as a third party hears them. The flushes come in rounds, each to a guard that has seen no fight.
 func TestRepairTime(t *testing.T) {
-	for name, flusher := range map[string]func(*testing.T) func(){
-		"nft that ends":  func(t *testing.T) func() { return func() { nft(t, "flush", "ruleset") } },
+	for name, flusher := range map[string]func(testing.TB) func(){
+		"nft that ends":  ending,
 		"nft that stays": staying,
 	} {
 		t.Run(name, func(t *testing.T) { repairTime(t, flusher) })
 	}
 }
 
-func repairTime(t *testing.T, flusher func(*testing.T) func()) {
+func repairTime(t *testing.T, flusher func(testing.TB) func()) {
 	t.Helper()
 	const rounds, flushes = 10, 20
 	var open []time.Duration
 	for range rounds {
-		t.Run("", func(t *testing.T) { open = append(open, openTimes(t, flushes, flusher)...) })
+		t.Run("", func(t *testing.T) {
+			w := inForce(t)
+			open = append(open, openTimes(t, w, flushes, flusher(t))...)
+		})
 	}
 	if len(open) != rounds*flushes {
 		t.Fatalf("%d repairs of %d flushes", len(open), rounds*flushes)
@@ -179,13 +182,17 @@ func repairTime(t *testing.T, flusher func(*testing.T) func()) {
 	slices.Sort(open)
 	median, p99 := open[len(open)/2], open[len(open)*99/100]
 	t.Logf("repair time over %d flushes: median %s, p99 %s, max %s", len(open), median, p99, open[len(open)-1])
-	if median > 20*time.Millisecond {
-		t.Errorf("median %s", median)
+	// On a quiet machine the median is below 2 ms: BenchmarkRepair. The bounds are for one on which other tests run.
+	if median > 10*time.Millisecond || p99 > 200*time.Millisecond {
+		t.Errorf("median %s, p99 %s", median, p99)
 	}
 }
 
+// ending is an nft for each flush, which ends at once.
+func ending(t testing.TB) func() { return func() { nft(t, "flush", "ruleset") } }
+
 // staying starts an nft that ends with the test, and returns what makes it flush.
-func staying(t *testing.T) func() {
+func staying(t testing.TB) func() {
 	t.Helper()
 	stays := exec.CommandContext(t.Context(), "nft", "-i")
 	stdin, err := stays.StdinPipe()
@@ -203,13 +210,13 @@ func staying(t *testing.T) func() {
 	}
 }
 
-func openTimes(t *testing.T, flushes int, flusher func(*testing.T) func()) (open []time.Duration) {
+// openTimes is how long the table was gone at each of so many flushes.
+func openTimes(t testing.TB, w *watched, flushes int, flush func()) (open []time.Duration) {
 	t.Helper()
 	type commit struct {
 		kernel.Change
 		at time.Time
 	}
-	w := inForce(t)
 	heard := make(chan commit, 10_000)
 	follow, err := w.live.Watch()
 	if err != nil {
@@ -218,11 +225,10 @@ func openTimes(t *testing.T, flushes int, flusher func(*testing.T) func()) (open
 	inBackground(t, func(ctx context.Context) error {
 		return follow(ctx, func(c kernel.Change) { heard <- commit{c, time.Now()} })
 	})
-	flush := flusher(t)
 	for i := range flushes {
 		flush()
-		r := w.repaired(t)
-		if e := r.Evidence.(guard.Evidence); e.By == nil || e.By.Command != "nft" {
+		e, _ := w.repaired(t).Evidence.(guard.Evidence)
+		if e.By == nil || e.By.Command != "nft" {
 			t.Errorf("flush %d is by %+v", i, e.By)
 		}
 		flushed := <-heard
@@ -230,7 +236,9 @@ func openTimes(t *testing.T, flushes int, flusher func(*testing.T) func()) (open
 		if flushed.Command != "nft" || mended.Generation != flushed.Generation+1 {
 			t.Fatalf("%+v, then %+v; want a flush and its repair", flushed, mended)
 		}
-		open = append(open, mended.at.Sub(flushed.at))
+		// Whoever repairs may be quicker than the third party hears of either.
+		told := time.Duration(e.Exposed * float64(time.Millisecond))
+		open = append(open, max(told, mended.at.Sub(flushed.at)))
 	}
 	if r := w.guard.Look(t.Context()); r.Repairs != uint64(flushes) {
 		t.Errorf("%d repairs of %d flushes", r.Repairs, flushes)

@@ -95,6 +95,9 @@ func (c *Conn) holds(t rawTable) bool {
 	return err == nil && t.owned() && t.ownerPort() == port
 }
 
+// Owned says whether a living socket owned the table when it was read, so that nobody else could change it.
+func (d Dump) Owned() bool { return d.table.owned() }
+
 // ownedBy is ErrOwned with the owner's name.
 func ownedBy(table string, live rawTable) error {
 	return fmt.Errorf("table inet %s is %w: %s", table, ErrOwned, portHolder(procfs, live.ownerPort()))
