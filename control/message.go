@@ -22,6 +22,11 @@ const (
 	VerbApply Verb = "apply"
 	// VerbLearned tells the guard where names lead. The request is a Learned, the answer a NotLearned.
 	VerbLearned Verb = "learned"
+	// VerbTry asks the guard to put its configuration on trial. The request is a Try, the answer a Trial.
+	VerbTry Verb = "try"
+	// VerbConfirm and VerbRollback ask the guard to end the trial that runs, one way or the other. The answer is an Ending.
+	VerbConfirm  Verb = "confirm"
+	VerbRollback Verb = "rollback"
 	// VerbReports asks the guard for a stream of Report: the last one at once, then each as it comes.
 	VerbReports Verb = "reports"
 )
@@ -87,6 +92,24 @@ type RefusedAddress struct {
 	Name string     `json:"name"`
 	Addr netip.Addr `json:"addr"`
 	Why  string     `json:"why"`
+}
+
+// Try is the request of VerbTry.
+type Try struct {
+	Apply
+	Within time.Duration `json:"within_ns"` // until it undoes itself
+}
+
+// Trial is the answer to VerbTry: a trial that runs.
+type Trial struct {
+	Deadline time.Time     `json:"deadline"`
+	Left     time.Duration `json:"left_ns"`
+}
+
+// Ending is the answer to VerbConfirm and VerbRollback. Where it says neither, the trial was ended as asked for.
+type Ending struct {
+	None bool   `json:"none,omitempty"` // no trial ran
+	Over string `json:"over,omitempty"` // the trial had come to nothing already: when and why, in words
 }
 
 // Heartbeat is how often the guard says something on a stream of reports, if only that it is there.

@@ -161,7 +161,7 @@ func usedOfCheck(t *testing.T) map[string]bool {
 // TestPagesNameWhatThereIs: a page of what this version reports sends nobody to a unit or a command that it lacks.
 func TestPagesNameWhatThereIs(t *testing.T) {
 	absent := regexp.MustCompile(
-		`sallyport-(guard|probe)|sallyport (confirm|rollback|posture|report|bundle|man)\b|confirm-within`)
+		`sallyport-(guard|probe)|sallyport (posture|report|bundle|man)\b`)
 	for _, code := range Codes() {
 		page, _ := Explain(code)
 		if word := absent.FindString(page); word != "" && !strings.Contains(page, notYet) {

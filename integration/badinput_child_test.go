@@ -43,7 +43,7 @@ func (w world) kill(pid int) {
 func TestSupervisorIsKilled(t *testing.T) {
 	w := newBox(t, lab.Settings{})
 	for range 3 {
-		j := w.start(nil, "run", "--config", w.File)
+		j := w.start(nil, "run", "--here", "--config", w.File)
 		if _, err := w.untilStatus(j, guarded); err != nil {
 			t.Fatal(err)
 		}
@@ -196,10 +196,10 @@ func TestSecondDaemon(t *testing.T) {
 	guard, prober := w.child("guard"), w.child("probe")
 	w.unchanged("a second daemon", func() {
 		for _, role := range []string{"guard", "probe"} {
-			got := w.run(nil, "run", "--only", role, "--config", w.File)
+			got := w.run(nil, "run", "--here", "--only", role, "--config", w.File)
 			refuses(t, got, "another instance is running", role+".sock")
 		}
-		got := w.run(nil, "run", "--config", w.File)
+		got := w.run(nil, "run", "--here", "--config", w.File)
 		if got.Code != codeUnknown || !strings.Contains(got.Stderr, "sallyport: another instance is running") {
 			t.Errorf("%+v", got)
 		}
@@ -226,7 +226,7 @@ func TestPortOfMetricsIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = other.Close() }()
-	j := w.start(nil, "run", "--config", w.File)
+	j := w.start(nil, "run", "--here", "--config", w.File)
 	err = lab.Until(within(t, prompt), "the guard", func() error {
 		if said := w.said(j); !strings.Contains(said, "sallyport: report.metrics.listen: ") {
 			return fmt.Errorf("nothing is said of the port: %s", said)

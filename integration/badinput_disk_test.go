@@ -131,10 +131,10 @@ func TestDiskWithoutInodes(t *testing.T) {
 		}
 		w.unchanged("a daemon without room", func() {
 			for _, role := range []string{"guard", "probe"} {
-				got := w.run(nil, "run", "--only", role, "--config", w.File)
+				got := w.run(nil, "run", "--here", "--only", role, "--config", w.File)
 				refuses(t, got, "make the runtime folder", filepath.Join(dir, "run"), "no space left on device")
 			}
-			got := w.run(nil, "run", "--config", w.File)
+			got := w.run(nil, "run", "--here", "--config", w.File)
 			if got.Code != codeUnknown || !strings.Contains(got.Stderr, "no space left on device") {
 				t.Errorf("run: %+v", got)
 			}
@@ -155,7 +155,7 @@ func TestReadOnlyDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.unchanged("a daemon without room", func() {
-		got := w.run(nil, "run", "--only", "guard", "--config", w.File)
+		got := w.run(nil, "run", "--here", "--only", "guard", "--config", w.File)
 		refuses(t, got, "make the runtime folder", filepath.Join(dir, "run"), "read-only file system")
 	})
 }
@@ -181,7 +181,7 @@ func TestOutputIsFull(t *testing.T) {
 	} {
 		refuses(t, w.run(onto, strings.Fields(command)...), "/dev/stdout", "no space left on device")
 	}
-	mute := w.start(func(cmd *exec.Cmd) error { cmd.Stderr = full; return nil }, "run", "--config", w.File)
+	mute := w.start(func(cmd *exec.Cmd) error { cmd.Stderr = full; return nil }, "run", "--here", "--config", w.File)
 	if _, err := w.untilStatus(mute, guarded); err != nil {
 		t.Error(err) // a daemon whose journal is full still guards
 	}

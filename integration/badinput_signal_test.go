@@ -130,7 +130,7 @@ func TestRunIsWholeWhenItIsEnded(t *testing.T) {
 				if i%5 == 4 {
 					after = time.Duration(i) * time.Millisecond // while it starts
 				}
-				j := w.start(nil, "run", "--config", w.File)
+				j := w.start(nil, "run", "--here", "--config", w.File)
 				got := w.signalAfter(j, after, syscall.SIGTERM, group)
 				if took := j.end.Sub(j.began.Add(after)); took > time.Second {
 					t.Errorf("told after %s, it took %s to end: %s", after, took, got.Stderr)
@@ -150,7 +150,7 @@ func TestRunIsWholeWhenItIsEnded(t *testing.T) {
 				}
 				w.nft("flush ruleset")
 			}
-			j := w.start(nil, "run", "--config", w.File)
+			j := w.start(nil, "run", "--here", "--config", w.File)
 			if _, err := w.untilStatus(j, guarded); err != nil {
 				t.Errorf("and afterwards: %v: %s", err, w.said(j))
 			}

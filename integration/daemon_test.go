@@ -23,7 +23,7 @@ import (
 // rules is the host's ruleset without what packets leave in it: counters, and who was logged lately.
 func (w world) rules() string {
 	w.t.Helper()
-	passing := regexp.MustCompile(`packets \d+ bytes \d+|\s*elements = \{[^}]* limit rate [^}]*\}`)
+	passing := regexp.MustCompile(`packets \d+ bytes \d+|\s*elements = \{[^}]* (limit rate|counter)[^}]*\}`)
 	return passing.ReplaceAllString(w.nft("--stateless", "list", "ruleset"), "")
 }
 

@@ -214,7 +214,7 @@ func TestLockoutSeenWithOneCapability(t *testing.T) {
 		refuses(t, got, w.Admin.IPv4.String()+" to port 22", w.Admin.IPv6.String()+" to port 22")
 	})
 	w.live(shells)
-	guard := w.start(onlyNetAdmin, "run", "--only", "guard", "--config", file)
+	guard := w.start(onlyNetAdmin, "run", "--here", "--only", "guard", "--config", file)
 	err := lab.Until(within(t, 10*time.Second), "the guard", func() error {
 		if said := w.said(guard); !strings.Contains(said, "msg=guarding") {
 			return fmt.Errorf("it says %s", said)

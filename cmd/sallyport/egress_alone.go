@@ -19,9 +19,14 @@ const (
 // noteAlone is what to say of a ruleset with names that nobody follows.
 const noteAlone = "no guard runs: names are let out where they lead now, for a day; `sallyport run` follows them"
 
-// taught is the ruleset with the addresses to which its names and the resolvers lead now. A name that cannot be resolved
-// leads nowhere until a guard runs.
+// taught is the candidate's ruleset with its names taught.
 func (c candidate) taught(ctx context.Context) firewall.Ruleset {
+	return taught(ctx, c.policy, c.ruleset)
+}
+
+// taught is the ruleset of a policy with the addresses to which its names and the resolvers lead now. A name that cannot
+// be resolved leads nowhere until a guard runs.
+func taught(ctx context.Context, policy firewall.Policy, ruleset firewall.Ruleset) firewall.Ruleset {
 	ctx, cancel := context.WithTimeout(ctx, resolveAlone)
 	defer cancel()
 	resolvers := guard.Answer{Name: resolverFile, Own: true}
@@ -30,8 +35,10 @@ func (c candidate) taught(ctx context.Context) firewall.Ruleset {
 		resolvers.Addresses = append(resolvers.Addresses, guard.Address{Addr: s.WithZone(""), TTL: aloneFor})
 	}
 	answers := []guard.Answer{resolvers}
-	names, _ := followedNames(c.conf) // it was compiled, so that it can be read
-	for _, name := range names {
+	for name := range firewall.LearnedSets(policy) {
+		if name == resolverFile {
+			continue
+		}
 		found, err := netcheck.Addresses(ctx, name)
 		if err != nil {
 			continue
@@ -42,5 +49,5 @@ func (c candidate) taught(ctx context.Context) firewall.Ruleset {
 		}
 		answers = append(answers, answer)
 	}
-	return guard.Taught(c.policy, c.ruleset, answers)
+	return guard.Taught(policy, ruleset, answers)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sallyport/check"
 	"sallyport/control"
 	"sallyport/firewall"
 	"sallyport/firewall/guard"
@@ -20,25 +22,35 @@ import (
 
 // guardProcess is `run --only guard`: it alone speaks netlink, and it opens no IP socket.
 type guardProcess struct {
-	opts  *options
-	log   *slog.Logger
-	guard *guard.Guard
-	file  string        // the configuration, as an absolute path
-	turn  chan struct{} // one change of what is in force at a time: who has put something in
+	opts   *options
+	log    *slog.Logger
+	guard  *guard.Guard
+	live   *kernel.Conn // the guard's; of whose turn it is, before the guard runs
+	book   *ledger
+	notify *notifier
+	file   string        // the configuration, as an absolute path
+	turn   chan struct{} // one change of what is in force at a time: who has put something in
 
 	inForce *firewall.Policy // of whose turn it is; nil before the first was put in force, and where the guard observes
 
 	mu      sync.Mutex
 	last    control.Report
-	changed chan struct{} // closed when last is replaced
+	over    *guard.RolledBack // the latest that was recorded
+	changed chan struct{}     // closed when last is replaced
 }
 
 func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
-	first, err := opts.candidate("")
-	if err != nil {
-		return err
+	first, refused := opts.candidate("")
+	if errors.Is(refused, errFirewallOff) {
+		return refused
 	}
-	listener, lock, err := control.Listen(filepath.Join(first.conf.Paths.Runtime, control.GuardSocket))
+	at := opts.placesOf(first.conf)
+	book := newLedger(at.state)
+	book.readOr(log)
+	if known := book.now(); refused != nil && known.Committed == nil && known.Trial == nil {
+		return refused
+	}
+	listener, lock, err := control.Listen(filepath.Join(at.runtime, control.GuardSocket))
 	if err != nil {
 		return err
 	}
@@ -55,16 +67,16 @@ func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
 		return err
 	}
 	p := &guardProcess{
-		opts: opts, log: log, guard: guard.New(live, log), file: file,
-		turn: make(chan struct{}, 1), changed: make(chan struct{}),
+		opts: opts, log: log, guard: guard.New(live, log), live: live, book: book, file: file,
+		notify: newNotifier(), turn: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
-	if first.enforces() {
-		first.warn(ctx, log)
+	if elsewhere := opts.elsewhere(log); elsewhere {
+		log.Error(notHere)
+		p.notify.mute()
 	}
-	if err := p.take(ctx, first); err != nil {
+	if err := p.open(ctx, first, refused); err != nil {
 		return err
 	}
-	log.Info("guarding", "mode", first.conf.Firewall.Mode, "table", "inet sallyport")
 	return p.run(ctx, listener)
 }
 
@@ -74,10 +86,15 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 		Handlers: map[control.Verb]control.Handler{
 			control.VerbReload:  p.reload,
 			control.VerbApply:   p.apply,
+			control.VerbTry:     p.try,
 			control.VerbLearned: p.learned,
+
+			control.VerbConfirm:  p.ending(p.confirm),
+			control.VerbRollback: p.ending(p.guard.Rollback),
 		},
 		Streamers: map[control.Verb]control.Streamer{control.VerbReports: p.reports},
 	}
+	defer p.notify.stopping()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(ctx, listener) })
 	group.Go(func() error { return p.guard.Run(ctx, p.tell) })
@@ -107,19 +124,31 @@ func (p *guardProcess) take(ctx context.Context, next candidate) error {
 	return nil
 }
 
-// put loads the configuration again and puts it in force, whole or not at all. Before, keeps may refuse it.
-func (p *guardProcess) put(ctx context.Context, digest string, keeps func(context.Context, candidate) error) error {
+// myTurn waits for the turn, and gives it back by what it returns.
+func (p *guardProcess) myTurn(ctx context.Context) (done func(), err error) {
 	select {
 	case p.turn <- struct{}{}:
+		return func() { <-p.turn }, nil
 	case <-ctx.Done():
-		return fmt.Errorf("the guard is busy with another change: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("the guard is busy with another change: %w", context.Cause(ctx))
 	}
-	defer func() { <-p.turn }()
+}
+
+// put loads the configuration again and puts it in force, whole or not at all. Before, keeps may refuse it.
+func (p *guardProcess) put(ctx context.Context, digest string, keeps func(context.Context, candidate) error) error {
+	done, err := p.myTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	next, err := p.opts.candidate(digest)
 	if err != nil {
 		return err
 	}
 	next.inForce = p.inForce
+	if p.book.now().Trial != nil {
+		return guard.ErrTrialRuns
+	}
 	if next.enforces() {
 		if err := keeps(ctx, next); err != nil {
 			return err
@@ -129,23 +158,43 @@ func (p *guardProcess) put(ctx context.Context, digest string, keeps func(contex
 		return err
 	}
 	p.log.Info("configuration in force", "file", p.file, "mode", next.conf.Firewall.Mode)
+	if next.enforces() {
+		p.recorded(p.book.commits(next))
+	}
 	p.tell(p.guard.Look(ctx))
 	return nil
 }
 
-// onReload refuses what shuts out a peer: a signal has no --force, but a command before it may have.
-func onReload(ctx context.Context, next candidate) error { return next.keepsPeersIn(ctx, byApply) }
+// recorded says where the record could not be written. That is no reason not to guard.
+func (p *guardProcess) recorded(err error) {
+	if err != nil {
+		p.log.Error(errUnrecorded.Error(), "err", err)
+	}
+}
+
+// onReload refuses what shuts out a peer, and what came to nothing on trial: a signal has no --force, but a command before
+// it may have.
+func (p *guardProcess) onReload(ctx context.Context, next candidate) error {
+	if err := p.book.now().Refuses(next.ruleset.PolicyHash()); err != nil {
+		return fmt.Errorf("%s: %w", next.conf.File, err)
+	}
+	if err := next.keepsPeersIn(ctx, byApply); err != nil {
+		return err
+	}
+	_, err := next.rehearse(ctx)
+	return err
+}
 
 func (p *guardProcess) reload(ctx context.Context, body json.RawMessage) (any, error) {
 	var request control.Reload
 	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, err
 	}
-	return nil, p.put(ctx, request.Digest, onReload)
+	return nil, p.put(ctx, request.Digest, p.onReload)
 }
 
 func (p *guardProcess) reloadOnHangup(ctx context.Context) {
-	if err := p.put(ctx, "", onReload); err != nil {
+	if err := p.put(ctx, "", p.onReload); err != nil {
 		p.log.Error("configuration rejected, the running one stays", "err", err)
 	}
 }
@@ -155,16 +204,24 @@ func (p *guardProcess) apply(ctx context.Context, body json.RawMessage) (any, er
 	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, err
 	}
-	if request.File != p.file {
-		return nil, fmt.Errorf("the running guard keeps %s in force, not %s: stop it, or apply its own file",
-			p.file, request.File)
+	if err := p.means(request); err != nil {
+		return nil, err
 	}
-	keeps := func(ctx context.Context, next candidate) error { return next.unless(ctx, request.Force) }
+	keeps := func(ctx context.Context, next candidate) error { return next.mayComeIn(ctx, request.Force) }
 	if err := p.put(ctx, request.Digest, keeps); err != nil {
 		return nil, err
 	}
 	report, _ := p.latest()
 	return report.Result, nil
+}
+
+// means refuses a request that means another configuration than this guard's.
+func (p *guardProcess) means(request control.Apply) error {
+	if request.File != p.file {
+		return fmt.Errorf("the running guard keeps %s in force, not %s: stop it, or apply its own file",
+			p.file, request.File)
+	}
+	return nil
 }
 
 // tell keeps the report for whoever listens, and wakes them.
@@ -173,11 +230,27 @@ func (p *guardProcess) tell(r guard.Report) {
 	for name, c := range r.Counters {
 		report.Counters[name] = control.Counter{Packets: c.Packets, Bytes: c.Bytes}
 	}
+	if verified(r.Result) {
+		p.notify.ready()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if r.RolledBack != nil && r.RolledBack != p.over {
+		p.over = r.RolledBack
+		p.recorded(p.book.rollsBack(*r.RolledBack))
+	}
 	p.last = report
 	close(p.changed)
 	p.changed = make(chan struct{})
+}
+
+// verified says whether a look found in force what is to be, a trial and what came of one included.
+func verified(r check.Result) bool {
+	switch r.Cause {
+	case check.FirewallRepaired, check.FirewallTrial, check.FirewallRolledBack:
+		return r.Status == check.Warn
+	}
+	return r.Status == check.OK
 }
 
 // latest is the last report and what is closed when there is a newer one.

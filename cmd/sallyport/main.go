@@ -69,7 +69,8 @@ func newRoot() *cobra.Command {
 	}
 	opts.bind(root)
 	root.AddCommand(
-		newRun(opts), newCheck(opts), newPlan(opts), newApply(opts), newVerify(opts), newStatus(opts), newHistory(opts),
+		newRun(opts), newCheck(opts), newPlan(opts), newApply(opts), newConfirm(opts), newRollback(opts),
+		newRemove(opts), newVerify(opts), newStatus(opts), newHistory(opts),
 		newConfig(opts), newExplain(), newInit(opts), newVersion(),
 	)
 	strict(root)

@@ -13,14 +13,18 @@ import (
 )
 
 const (
-	defaultConfig = "/etc/sallyport/sallyport.yaml"
-	maxHanded     = 2 << 20 // bytes; more than a configuration may have
+	defaultConfig  = "/etc/sallyport/sallyport.yaml"
+	defaultState   = "/var/lib/sallyport"
+	defaultRuntime = "/run/sallyport"
+	maxHanded      = 2 << 20 // bytes; more than a configuration may have
 )
 
 // options are the flags that every command has.
 type options struct {
 	file         string
 	noManagement bool
+	state        string // where the record is looked for when the configuration cannot be read
+	here         bool   // the network namespace may be another than PID 1's
 
 	handed io.Reader // where the first load takes the text from, instead of the file; nil: from the file
 	text   []byte    // of the configuration that was loaded last
@@ -31,7 +35,13 @@ func (o *options) bind(root *cobra.Command) {
 	if file == "" {
 		file = defaultConfig
 	}
+	state := os.Getenv("SALLYPORT_STATE")
+	if state == "" {
+		state = defaultState
+	}
 	flags := root.PersistentFlags()
+	flags.StringVar(&o.state, "state", state, "`DIR` with the record of the ruleset in force, for when the configuration\n"+
+		"cannot be read; else paths.state counts (or set SALLYPORT_STATE)")
 	flags.StringVarP(&o.file, "config", "c", file, "the configuration `FILE` (or set SALLYPORT_CONFIG)")
 	flags.BoolVar(&o.noManagement, "no-management", false, "accept a policy that lets nobody in, not even management")
 }

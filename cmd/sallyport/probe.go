@@ -34,6 +34,8 @@ type probeProcess struct {
 	follower *netcheck.Follower // of the names that egress lets out
 	once     sync.Once
 
+	elsewhere bool // as options.elsewhere has it
+
 	mu       sync.Mutex
 	conf     *config.Config // the running one
 	prepared *prepared      // made ready by the first step of a reload, or nil
@@ -59,7 +61,11 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 	defer func() { _ = lock.Release() }()
 	defer func() { _ = listener.Close() }()
 
-	p := &probeProcess{opts: opts, log: log, conf: conf, sinks: newSinks(log), guarded: make(chan struct{})}
+	notify := newNotifier()
+	p := &probeProcess{
+		opts: opts, log: log, conf: conf, sinks: newSinks(log), guarded: make(chan struct{}),
+		elsewhere: opts.elsewhere(log),
+	}
 	p.health = newHealth(p.sinks.down)
 	if p.follower, err = newFollower(conf); err != nil {
 		return err
@@ -97,6 +103,12 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 		group.Go(func() error { return p.listenToGuard(ctx, socket) })
 	}
 	log.Info("probing", "checks", len(next.checks))
+	if p.elsewhere {
+		log.Error(notHere)
+	} else {
+		notify.ready()
+	}
+	defer notify.stopping()
 	return group.Wait()
 }
 
@@ -142,6 +154,9 @@ func (p *probeProcess) ownChecks(conf *config.Config) []check.Check {
 		c := guard.Check()
 		c.Interval, c.FailAfter, c.RecoverAfter = guardInterval, 1, 1
 		checks = append(checks, c)
+	}
+	if p.elsewhere {
+		checks = append(checks, elsewhereCheck(conf))
 	}
 	return append(checks, p.health.checks(conf)...)
 }

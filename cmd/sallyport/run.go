@@ -22,7 +22,11 @@ func newRun(opts *options) *cobra.Command {
 		Long: "Run the daemon: two processes of this binary, the guard (the ruleset, netlink) and the prober (the\n" +
 			"checks, the reports), started and kept by a third that does nothing else. With --only one of them runs\n" +
 			"by itself, for a service manager. SIGHUP loads the configuration again, whole or not at all. The ruleset\n" +
-			"stays in force when the daemon ends.",
+			"stays in force when the daemon ends.\n\n" +
+			"Where the configuration is no good and a ruleset was in force before, the guard runs alone, and keeps that\n" +
+			"one in force by its record in paths.state (--state, where the configuration is silent); SIGHUP looks again.\n" +
+			"In another network namespace than PID 1's it says that the host is not guarded, and never that it is ready\n" +
+			"(NOTIFY_SOCKET), unless --here says that this one is meant.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			begin, role := supervise, "run"
@@ -45,6 +49,7 @@ func newRun(opts *options) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&only, "only", "", "run one process alone: `ROLE` is guard or probe")
 	cmd.Flags().BoolVar(&handed, flagHanded, false, "begin with the configuration on the standard input")
+	cmd.Flags().BoolVar(&opts.here, flagHere, false, "guard this network namespace, whether it is PID 1's or not")
 	_ = cmd.Flags().MarkHidden(flagHanded) // between the processes of run alone
 	return cmd
 }
@@ -63,6 +68,9 @@ func processOf(role string) (func(context.Context, *options, *slog.Logger) error
 
 // flagHanded has a process begin with the text that run holds, whatever the file has become meanwhile.
 const flagHanded = "config-handed"
+
+// flagHere says that the network namespace is meant.
+const flagHere = "here"
 
 // The roles of the processes of `run`.
 const (

@@ -149,8 +149,7 @@ func (s *sinks) firewall(r *control.Report) {
 		s.metrics.SetFirewall(nil)
 		return
 	}
-	inForce := r.Result.Status == check.OK || r.Result.Cause == check.FirewallRepaired
-	told := &metrics.Firewall{InForce: inForce, Repairs: r.Repairs}
+	told := &metrics.Firewall{InForce: verified(r.Result), Repairs: r.Repairs}
 	for name, c := range r.Counters {
 		told.Counters = append(told.Counters, metrics.Counter{Name: name, Packets: c.Packets, Bytes: c.Bytes})
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -34,6 +35,16 @@ func (c candidate) ownership() kernel.Ownership {
 	default:
 		return kernel.OwnershipAuto
 	}
+}
+
+// mayComeIn is all that is asked of a candidate before it is written at somebody's command: that it shuts nobody out who is
+// connected now, unless by force, and that its rehearsal goes well.
+func (c candidate) mayComeIn(ctx context.Context, force bool) error {
+	if err := c.unless(ctx, force); err != nil {
+		return err
+	}
+	_, err := c.rehearse(ctx)
+	return err
 }
 
 // candidate loads what the firewall needs of the configuration, of that digest where one is given, and compiles it.

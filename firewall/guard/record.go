@@ -61,11 +61,23 @@ func (s Store) Path() string { return filepath.Join(s.Dir, recordName) }
 
 // Read reads the record. Where there is no file it is an empty one. A file that is no good is set aside, under a name
 // beside it that the error tells; the record is an empty one then, and the error is ErrBadRecord.
+// One that this user may not read stays.
 func (s Store) Read() (Record, error) {
+	record, err := s.Peek()
+	if errors.Is(err, ErrBadRecord) {
+		return Record{}, fmt.Errorf("%w%s", err, s.setAside())
+	}
+	return record, err
+}
+
+// Peek is Read, and leaves a file that is no good where it is.
+func (s Store) Peek() (Record, error) {
 	file, err := os.OpenFile(s.Path(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Record{}, nil
+	case errors.Is(err, fs.ErrPermission):
+		return Record{}, fmt.Errorf("read what is in force: %w", err)
 	case err != nil:
 		return Record{}, fmt.Errorf("%w: %w", ErrBadRecord, err)
 	}
@@ -74,7 +86,7 @@ func (s Store) Read() (Record, error) {
 		err = closed
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("%w: %s: %w%s", ErrBadRecord, s.Path(), err, s.setAside())
+		return Record{}, fmt.Errorf("%w: %s: %w", ErrBadRecord, s.Path(), err)
 	}
 	return record, nil
 }
@@ -139,6 +151,14 @@ func (r Recorded) Ruleset() (firewall.Ruleset, error) {
 		return firewall.Ruleset{}, fmt.Errorf("its policy: %w", err)
 	}
 	return ruleset, nil
+}
+
+// Make makes the folder where it is missing.
+func (s Store) Make() error {
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return fmt.Errorf("record what is in force: %w (set paths.state to a folder that this user may make)", err)
+	}
+	return nil
 }
 
 // Write puts the record in place of the one that is there: whole or not at all, and on the disk when it returns. It makes

@@ -84,6 +84,16 @@ func (t *trial) told(now time.Time) Trial {
 	return Trial{Digest: t.digest, Deadline: t.deadline, Left: max(0, t.left(now))}
 }
 
+// Adopt takes a ruleset for the one in force, without writing it: the next look puts it back where it is not.
+func (g *Guard) Adopt(ctx context.Context, ruleset firewall.Ruleset) error {
+	if err := g.take(ctx); err != nil {
+		return err
+	}
+	defer g.give()
+	g.keepFrom(kept{enforce: true, want: ruleset})
+	return nil
+}
+
 // Begin puts a candidate on trial beside what the guard keeps in force, or beside nothing where there is none: rehearsed,
 // written in one transaction, read back and compared. The errors are ErrTrialRuns, those of firewall.Beside and Put; a
 // guard that only observes refuses where a table is there that it does not keep.

@@ -125,7 +125,7 @@ func (s *Sallyport) Ask(ctx context.Context, command string, args ...string) (Re
 
 // Run starts the daemon. It returns at once; AwaitStatus tells when it is at work.
 func (s *Sallyport) Run() error {
-	daemon, err := s.lab.Host.Start(s.Binary, "run", "--config", s.File)
+	daemon, err := s.lab.Host.Start(s.Binary, "run", "--here", "--config", s.File)
 	s.daemon = daemon
 	return err
 }
