@@ -47,13 +47,13 @@ func BenchmarkApplyAgainstNft(b *testing.B) {
 				var ours, theirs, ratios []float64
 				for b.Loop() {
 					clear()
-					one := milliseconds4(func() {
+					one := elapsed(func() {
 						if err := c.Apply(b.Context(), rules[0]); err != nil {
 							b.Fatal(err)
 						}
 					})
 					clear()
-					other := milliseconds4(func() { runNft(b, script, "-f", "-") })
+					other := elapsed(func() { runNft(b, script, "-f", "-") })
 					ours, theirs, ratios = append(ours, one), append(theirs, other), append(ratios, one/other)
 				}
 				b.ReportMetric(0, "ns/op")
@@ -65,8 +65,8 @@ func BenchmarkApplyAgainstNft(b *testing.B) {
 	}
 }
 
-// milliseconds4 is how long something takes.
-func milliseconds4(f func()) float64 {
+// elapsed is how long something takes, in milliseconds.
+func elapsed(f func()) float64 {
 	began := time.Now()
 	f()
 	return float64(time.Since(began).Microseconds()) / 1000

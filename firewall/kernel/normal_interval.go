@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
@@ -40,7 +39,7 @@ func intervals(elements []*rawElement, notes func(*rawElement) string) []interva
 }
 
 // ascending is the elements in the order of compareBounds. The kernel lists a tree from one end to the other, and a hash in
-// no order: those are sorted by numbers made of the beginning of their keys, which is many times as fast as by the bytes.
+// no order: IPv4 addresses of those are sorted as numbers, which is many times as fast as by the bytes.
 func ascending(elements []*rawElement) []*rawElement {
 	if slices.IsSortedFunc(elements, compareBounds) {
 		return elements
@@ -50,26 +49,30 @@ func ascending(elements []*rawElement) []*rawElement {
 	if slices.IsSortedFunc(list, compareBounds) {
 		return list
 	}
-	type ranked struct {
-		rank uint64
-		*rawElement
+	if brief(list) {
+		return byNumber(list)
 	}
-	ranks := make([]ranked, len(list))
-	for i, e := range list {
-		var beginning [8]byte
-		copy(beginning[:], e.key)
-		ranks[i] = ranked{binary.BigEndian.Uint64(beginning[:]), e}
-	}
-	slices.SortFunc(ranks, func(a, b ranked) int {
-		if a.rank != b.rank {
-			return cmp.Compare(a.rank, b.rank)
-		}
-		return compareBounds(a.rawElement, b.rawElement)
-	})
-	for i, r := range ranks {
-		list[i] = r.rawElement
-	}
+	slices.SortFunc(list, compareBounds)
 	return list
+}
+
+// brief says that all keys have four bytes, and that none closes an interval.
+func brief(elements []*rawElement) bool {
+	return !slices.ContainsFunc(elements, func(e *rawElement) bool { return len(e.key) != 4 || e.closes() })
+}
+
+// byNumber sorts elements with keys of four bytes: each key and its place make up one number.
+func byNumber(elements []*rawElement) []*rawElement {
+	numbers := make([]uint64, len(elements))
+	for i, e := range elements {
+		numbers[i] = uint64(binary.BigEndian.Uint32(e.key))<<32 | uint64(uint32(i))
+	}
+	slices.Sort(numbers)
+	sorted := make([]*rawElement, len(elements))
+	for i, n := range numbers {
+		sorted[i] = elements[uint32(n)]
+	}
+	return sorted
 }
 
 // endOf is the key of the first boundary above a key; nil when there is none.

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -62,5 +63,29 @@ func TestBefore(t *testing.T) {
 	}
 	if got := before(nil, 2); string(got) != "\xff\xff" {
 		t.Errorf("before the end: %x", got)
+	}
+}
+
+// TestAscending holds that keys of any length come out in order, whichever way they are sorted.
+func TestAscending(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, length := range []int{2, 4, 16} {
+		elements := make([]*rawElement, 500)
+		for i := range elements {
+			key := make([]byte, length)
+			for j := range key {
+				key[j] = byte(r.IntN(256))
+			}
+			elements[i] = &rawElement{key: key}
+		}
+		sorted := ascending(elements)
+		if len(sorted) != len(elements) || !slices.IsSortedFunc(sorted, compareBounds) {
+			t.Errorf("keys of %d bytes are not in order", length)
+		}
+		backwards := slices.Clone(sorted)
+		slices.Reverse(backwards)
+		if !slices.Equal(ascending(backwards), sorted) || !slices.Equal(ascending(sorted), sorted) {
+			t.Errorf("keys of %d bytes: a list from one end to the other comes out otherwise", length)
+		}
 	}
 }

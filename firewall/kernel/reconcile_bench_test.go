@@ -18,7 +18,7 @@ func BenchmarkReconcile(b *testing.B) {
 			}
 			var took []float64
 			for b.Loop() {
-				took = append(took, milliseconds4(func() {
+				took = append(took, elapsed(func() {
 					if dump, err := c.Dump(b.Context()); err != nil || !dump.Equal(golden) {
 						b.Fatal(err, dump.Equal(golden))
 					}
