@@ -43,6 +43,10 @@ func TestRehearseRefusesMiscompiled(t *testing.T) {
 	if !ok || refused.Cause() != "firewall.lockout" {
 		t.Errorf("%q, %v", told, err)
 	}
+	// By force it may shut out who is connected, never go against its own policy.
+	if err := miscompiled(t).mayComeIn(t.Context(), true); !errors.As(err, &refused) {
+		t.Errorf("may come in: %v", err)
+	}
 }
 
 // TestPlanRefused holds that a plan says what is wrong with its ruleset, in the text and in JSON, and ends with 2.

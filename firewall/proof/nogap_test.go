@@ -17,8 +17,7 @@ const gapRate = 15000
 // nothing in, lose nothing of an exception that stays as it is, and do not disturb who looks after the host.
 func TestNoGap(t *testing.T) {
 	const changes = 1000
-	r, lost := newGapRig(t), 0
-	if lost = r.noGap(changes, gapCompile); lost > 0 {
+	if lost := newGapRig(t).noGap(changes, gapCompile); lost > 0 {
 		t.Errorf("%d permitted datagrams were lost", lost)
 	}
 }
