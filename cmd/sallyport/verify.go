@@ -28,10 +28,13 @@ func newVerify(opts *options) *cobra.Command {
 			"  sallyport verify -o json",
 		Long: "Say whether the host is really shut. The results, by their names:\n\n" +
 			"  firewall            the live ruleset is exactly what the configuration compiles to\n" +
+			"  firewall.interference, firewall.sysctls, firewall.published\n" +
+			"                      what tables and programs of others, settings of the kernel and published container\n" +
+			"                      ports can do to the policy\n" +
 			"  firewall.listeners  what listens here, and who can reach it: a table in text, evidence in JSON\n" +
 			"  firewall.live       with --live: packets of a made-up stranger to everything that listens here. It makes\n" +
-			"                      a TUN device on this host for a moment, with addresses of the ranges for benchmarks and\n" +
-			"                      documentation; it goes with the process, however that ends\n" +
+			"                      a TUN device on this host for a moment, with addresses of the ranges for benchmarks\n" +
+			"                      and documentation; it goes with the process, however that ends\n" +
 			"  firewall.twin       with --twin: every table of this host, others' too, copied into a throw-away network\n" +
 			"                      namespace with the same interfaces, and packets through it from whom the policy names\n" +
 			"                      and whom it does not; a packet that meets another fate than the policy says is told\n" +
@@ -86,8 +89,13 @@ func (v verification) run(ctx context.Context) []check.Result {
 		return result
 	}
 	structure := do(structureCheck(), v.structure)
-	found, err := kernel.Listeners(ctx)
-	do(listenersCheck(), func(context.Context) check.Result { return v.listeners(found, err, structure) })
+	v.others(do)
+	var found kernel.Listening
+	var err error
+	do(listenersCheck(), func(ctx context.Context) check.Result {
+		found, err = kernel.Listeners(ctx)
+		return v.listeners(found, err, structure)
+	})
 	if v.live {
 		do(liveCheck(), func(ctx context.Context) check.Result { return v.tryLive(ctx, found, err) })
 	}
