@@ -94,7 +94,7 @@ func (plan *twinPlan) ask(p firewall.Policy, packet TwinPacket) {
 	}
 	management := firewall.Policy{Management: p.Management}
 	plan.asked = append(plan.asked, twinQuestion{
-		packet: packet, forwards: p.Forward == firewall.ForwardAccept,
+		packet: packet, forwards: p.Forward != firewall.ForwardDrop,
 		admitted:   p.AdmitsBy(packet.By, packet.From, packet.Protocol, packet.Port),
 		management: management.AdmitsBy(packet.By, packet.From, packet.Protocol, packet.Port),
 	})
