@@ -63,6 +63,7 @@ type plan struct {
 type comparison struct {
 	err     error
 	missing bool
+	trial   bool // a candidate stands beside what is in force, on trial or left over from one
 	drift   firewall.Drift
 }
 
@@ -81,7 +82,7 @@ func compare(ctx context.Context, want firewall.Ruleset) comparison {
 	if err != nil {
 		return comparison{err: err}
 	}
-	return comparison{drift: firewall.Diff(want, got)}
+	return comparison{drift: firewall.Diff(want, got), trial: got.TrialHash() != ""}
 }
 
 type planJSON struct {
@@ -155,6 +156,9 @@ func (c comparison) writeText(w io.Writer) error {
 	switch {
 	case c.err != nil:
 		return nil // the error itself says it, on stderr
+	case c.trial:
+		headline = "a trial stands in the live ruleset (`sallyport verify` says how it is with it; " +
+			"`sallyport confirm` and `sallyport rollback` end it)"
 	case c.missing:
 		headline = "there is no live table inet " + firewall.Table + ": all of this would be new"
 	case c.differs():

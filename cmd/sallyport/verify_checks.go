@@ -49,7 +49,30 @@ func (v verification) structure(ctx context.Context) check.Result {
 	if err != nil {
 		return guard.Failure(err)
 	}
-	return guard.Verify(ctx, live, v.candidate.ruleset, golden)
+	result := guard.Verify(ctx, live, v.candidate.ruleset, golden)
+	if result.Cause != check.FirewallDrift {
+		return result
+	}
+	if onTrial, ok := v.onTrial(ctx, live); ok {
+		return onTrial
+	}
+	return result
+}
+
+// onTrial is what there is to say where the live table is exactly that of the trial that the record tells of.
+func (v verification) onTrial(ctx context.Context, live *kernel.Conn) (check.Result, bool) {
+	record, err := guard.Store{Dir: v.conf.Paths.State}.Peek()
+	if err != nil || record.Trial == nil {
+		return check.Result{}, false
+	}
+	committed, candidate, err := bothOf(record)
+	if err != nil {
+		return check.Result{}, false
+	}
+	if committed == nil {
+		committed = &firewall.Ruleset{}
+	}
+	return guard.VerifyTrial(ctx, live, *committed, candidate)
 }
 
 // listeners judges what listens by the policy, and by what was seen of the ruleset.

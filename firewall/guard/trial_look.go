@@ -72,6 +72,8 @@ func (*Guard) drifted(seen look, how string) check.Result {
 	}
 }
 
+const trialRemedy = "If you can still get in: `sallyport confirm`. If not, or to end it now: `sallyport rollback`."
+
 // standing adds to a result what holds besides: the trial that runs, or the one that came to nothing. It is the headline
 // where there is nothing worse to say.
 func (g *Guard) standing(r check.Result, now time.Time) check.Result {
@@ -91,7 +93,7 @@ func (g *Guard) standing(r check.Result, now time.Time) check.Result {
 		if r.Status == check.OK {
 			r.Status, r.Cause = check.Warn, check.FirewallTrial
 			r.Detail = fmt.Sprintf("a trial is running: %.0f s left, then the ruleset from before judges again", seconds)
-			r.Remedy = "If you can still get in: `sallyport confirm`. If not, or to end it now: `sallyport rollback`."
+			r.Remedy = trialRemedy
 		}
 	case g.rolledBack != nil:
 		evidence.RolledBack = g.rolledBack
