@@ -121,6 +121,39 @@ type Report struct {
 	Result   check.Result       `json:"result"`
 	Counters map[string]Counter `json:"counters,omitempty"`
 	Repairs  uint64             `json:"repairs"` // since the guard started
+	Tallies  *Tallies           `json:"tallies,omitempty"`
+}
+
+// Tallies are who knocked and where the host wanted to go within the last hour, those with the most packets first.
+type Tallies struct {
+	At         time.Time        `json:"at"` // when the kernel's were read
+	Knocks     []Knock          `json:"knocks"`
+	KnockingV4 int              `json:"knocking_v4"` // how many addresses knocked
+	KnockingV6 int              `json:"knocking_v6"`
+	Refused    []Refusal        `json:"refused"`
+	Count      int              `json:"count"` // of all that were refused
+	Barred     []RefusedAddress `json:"barred"`
+}
+
+// Knock is a source that was turned away at a port.
+type Knock struct {
+	From     netip.Addr `json:"from"`
+	Protocol uint8      `json:"protocol"` // IANA protocol number
+	Port     uint16     `json:"port"`
+	Packets  uint64     `json:"packets"`
+	Bytes    uint64     `json:"bytes"`
+	Since    time.Time  `json:"since"`
+}
+
+// Refusal is where the host wanted to go and may not, or would not where egress is only observed.
+type Refusal struct {
+	To       netip.Addr `json:"to"`
+	Protocol uint8      `json:"protocol"`
+	Port     uint16     `json:"port"`
+	UID      *uint32    `json:"uid,omitempty"` // of the socket's owner, where there is one
+	Packets  uint64     `json:"packets"`
+	Bytes    uint64     `json:"bytes"`
+	Since    time.Time  `json:"since"`
 }
 
 // Counter is a named counter of the ruleset.

@@ -17,14 +17,14 @@ const (
 
 // MaxKnocks is how many elements each of those sets has at most; the packets of who comes after that are dropped all the
 // same, and counted in total; so are those for whose element the kernel has no memory at once (it must not wait for any
-// where packets are judged). An element goes an hour after it came.
-const (
-	MaxKnocks    = 4096
-	knockTimeout = time.Hour
-)
+// where packets are judged).
+const MaxKnocks = 4096
+
+// KnocksFor is how long an element stays after it came, whatever comes after it.
+const KnocksFor = time.Hour
 
 func tally(name string, key ...KeyType) Set {
-	return Set{Name: name, Key: key, Dynamic: true, Timed: true, Timeout: knockTimeout, Size: MaxKnocks}
+	return Set{Name: name, Key: key, Dynamic: true, Timed: true, Timeout: KnocksFor, Size: MaxKnocks}
 }
 
 func knockSets() []Set {

@@ -1,9 +1,12 @@
 package integration_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -203,4 +206,160 @@ func TestEgressOutlivesTheDaemon(t *testing.T) {
 	w.must(0, "check")
 	w.daemon()
 	w.must(0, "check")
+}
+
+// TestEgressObserved holds that observe refuses nothing, and tells exactly what enforce would, with who wanted it; and that
+// what it writes as a policy lets that out.
+func TestEgressObserved(t *testing.T) {
+	w := outward(t, "observe")
+	w.greets(w.Admin, 80)
+	w.daemon()
+	for range 3 {
+		if got := w.reaches(w.Admin.IPv6, 80); !got.In {
+			t.Fatalf("observed, it met %+v", got)
+		}
+	}
+	if os.Getuid() == 0 && manyUsers() && !w.reachesAs(reader+1, w.Directory.IPv4, 636) {
+		t.Error("another user does not reach the directory, though egress is only observed")
+	}
+	want := []string{fmt.Sprintf("%s 80/tcp uid 0 x3", w.Admin.IPv6)}
+	if manyUsers() {
+		want = append(want, fmt.Sprintf("%s 636/tcp uid %d x1", w.Directory.IPv4, reader+1))
+	}
+	w.await(func(r lab.Report) error {
+		if got := refusals(t, r, "observe"); !slices.Equal(got, want) {
+			return fmt.Errorf("would be refused: %q, want %q", got, want)
+		}
+		return lab.AllOK(r)
+	})
+	if said := w.must(0, "status").Stdout; !strings.Contains(said, "would be refused on the way out") ||
+		!strings.Contains(said, w.Admin.IPv6.String()) {
+		t.Errorf("status says %s", said)
+	}
+	w.enforceWhatWasSeen()
+}
+
+// enforceWhatWasSeen takes what status writes as a policy into the configuration, and enforces it.
+func (w world) enforceWhatWasSeen() {
+	w.t.Helper()
+	entries := strings.SplitN(w.must(0, "status", "--egress").Stdout, "also:\n", 2)
+	if len(entries) != 2 {
+		w.t.Fatalf("no policy: %q", entries)
+	}
+	text, err := os.ReadFile(w.File)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	before, after, _ := strings.Cut(string(text), "  egress: ")
+	_, after, _ = strings.Cut(after, "\n")
+	indented := "      " + strings.ReplaceAll(strings.TrimSpace(entries[1]), "\n", "\n    ")
+	if err := w.Write(before + "  egress:\n    mode: enforce\n    also:\n" + indented + "\n" + after); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.Reload(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.greets(w.Admin, 81)
+	w.await(func(r lab.Report) error {
+		if got := w.reaches(w.Admin.IPv6, 81); got.In {
+			return errors.New("nothing is enforced yet")
+		}
+		return lab.AllOK(r)
+	})
+	if got := w.reaches(w.Admin.IPv6, 80); !got.In {
+		w.t.Errorf("what was seen, enforced, met %+v: %s", got, indented)
+	}
+}
+
+// traffic is the part of the firewall's evidence that is about packets.
+type traffic struct {
+	Knocking struct{ IPv4, IPv6 int } `json:"knocking_sources"`
+	Knocks   []struct {
+		From     netip.Addr
+		Protocol string
+		Port     uint16
+		Packets  uint64
+	}
+	Egress struct {
+		Mode    string
+		Refused []struct {
+			To       netip.Addr
+			Protocol string
+			Port     uint16
+			UID      *uint32
+			Packets  uint64
+		}
+	}
+}
+
+func trafficIn(t *testing.T, r lab.Report) (seen traffic) {
+	t.Helper()
+	if evidence := r.Of("firewall").Evidence; len(evidence) > 0 {
+		if err := json.Unmarshal(evidence, &seen); err != nil {
+			t.Fatalf("%v: %s", err, evidence)
+		}
+	}
+	return seen
+}
+
+// refusals is where the host wanted to go, the most packets first.
+func refusals(t *testing.T, r lab.Report, mode string) []string {
+	t.Helper()
+	seen := trafficIn(t, r).Egress
+	if seen.Mode != mode {
+		return []string{"mode " + seen.Mode}
+	}
+	list := []string{}
+	for _, x := range seen.Refused {
+		who := "no uid"
+		if x.UID != nil {
+			who = fmt.Sprintf("uid %d", *x.UID)
+		}
+		list = append(list, fmt.Sprintf("%s %d/%s %s x%d", x.To, x.Port, x.Protocol, who, x.Packets))
+	}
+	return list
+}
+
+// TestWhoKnocked has strangers knock, and wants each of them told with its ports and packets: in status, in the evidence, in
+// the metrics.
+func TestWhoKnocked(t *testing.T) {
+	w := newWorld(t, lab.Settings{})
+	w.services()
+	w.daemon()
+	ctx := within(t, 15*time.Second)
+	w.Stranger.TCP(ctx, netip.AddrPortFrom(w.Host.IPv4, lab.SSHPort))
+	w.Stranger.TCP(ctx, netip.AddrPortFrom(w.Host.IPv6, lab.ForgottenPort))
+	for range 3 {
+		w.Stranger.UDP(ctx, netip.AddrPortFrom(w.Host.IPv4, lab.AgentPort))
+	}
+	w.Admin.TCP(ctx, netip.AddrPortFrom(w.Host.IPv4, lab.SSHPort)) // who is let in has not knocked
+	want := []string{
+		fmt.Sprintf("%s 161/udp x3", w.Stranger.IPv4),
+		fmt.Sprintf("%s 22/tcp x1", w.Stranger.IPv4),
+		fmt.Sprintf("%s 8080/tcp x1", w.Stranger.IPv6),
+	}
+	w.await(func(r lab.Report) error {
+		seen := trafficIn(t, r)
+		got := []string{}
+		for _, k := range seen.Knocks {
+			got = append(got, fmt.Sprintf("%s %d/%s x%d", k.From, k.Port, k.Protocol, k.Packets))
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) || seen.Knocking.IPv4 != 1 || seen.Knocking.IPv6 != 1 {
+			return fmt.Errorf("who knocked: %q, %+v; want %q", got, seen.Knocking, want)
+		}
+		return nil
+	})
+	if said := w.must(0, "status").Stdout; !strings.Contains(said, "who knocked within the last hour: 2 addresses") ||
+		!strings.Contains(said, "161/udp 22/tcp") {
+		t.Errorf("status says %s", said)
+	}
+	metrics := w.scrape()
+	for _, line := range []string{
+		`sallyport_firewall_knocking_sources{family="ipv4"} 1`, `sallyport_firewall_knocking_sources{family="ipv6"} 1`,
+	} {
+		if !strings.Contains(metrics, line+"\n") {
+			t.Errorf("the metrics lack %s: %s", line, metrics)
+		}
+	}
 }

@@ -233,6 +233,7 @@ func (p *guardProcess) tell(r guard.Report) {
 	if verified(r.Result) {
 		p.notify.ready()
 	}
+	report.Tallies = talliesOf(r.Tallies)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r.RolledBack != nil && r.RolledBack != p.over {

@@ -78,6 +78,7 @@ func (p *probeProcess) hear(report control.Report) error {
 	p.once.Do(func() { close(p.guarded) })
 	p.mu.Lock()
 	waivers := p.conf.Waivers
+	p.tallies = report.Tallies
 	p.mu.Unlock()
 	p.sinks.firewall(&report)
 	return p.monitor.Observe(waive(waivers, report.Result, time.Now()))
@@ -85,6 +86,9 @@ func (p *probeProcess) hear(report control.Report) error {
 
 // miss records that the guard has been away since it was last heard.
 func (p *probeProcess) miss(heard time.Time, err error) error {
+	p.mu.Lock()
+	p.tallies = nil
+	p.mu.Unlock()
 	p.sinks.firewall(nil)
 	detail := "no word from the guard since " + heard.UTC().Format(time.RFC3339)
 	if err != nil {

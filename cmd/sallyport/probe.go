@@ -37,8 +37,9 @@ type probeProcess struct {
 	elsewhere bool // as options.elsewhere has it
 
 	mu       sync.Mutex
-	conf     *config.Config // the running one
-	prepared *prepared      // made ready by the first step of a reload, or nil
+	conf     *config.Config   // the running one
+	prepared *prepared        // made ready by the first step of a reload, or nil
+	tallies  *control.Tallies // of the guard's latest word; nil while it is away
 }
 
 // prepared is all that a new configuration needs, made before the running one is given up.
@@ -240,7 +241,7 @@ func (p *probeProcess) status(context.Context, json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return document.Of(version, host, time.Now(), items(p.monitor.States())), nil
+	return document.Of(version, host, time.Now(), withTraffic(items(p.monitor.States()), p.traffic())), nil
 }
 
 // items is what is believed of each check. A skipped one shows as skipped, whatever was believed of it: the check that

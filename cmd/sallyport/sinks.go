@@ -13,6 +13,7 @@ import (
 	"sallyport/config"
 	"sallyport/control"
 	"sallyport/monitor"
+	"sallyport/report/history"
 	"sallyport/report/metrics"
 )
 
@@ -153,7 +154,18 @@ func (s *sinks) firewall(r *control.Report) {
 	for name, c := range r.Counters {
 		told.Counters = append(told.Counters, metrics.Counter{Name: name, Packets: c.Packets, Bytes: c.Bytes})
 	}
+	if r.Tallies != nil {
+		told.Knocking = &metrics.Knocking{IPv4: r.Tallies.KnockingV4, IPv6: r.Tallies.KnockingV6}
+		told.Refused = r.Tallies.Count
+	}
 	s.metrics.SetFirewall(told)
+	if knocks := knocksOf(r.Tallies); len(knocks) > 0 {
+		s.each(func(sink monitor.Sink) {
+			if keeps, ok := sink.(interface{ Knocks(list []history.Knock) }); ok {
+				keeps.Knocks(knocks)
+			}
+		})
+	}
 }
 
 // down is a sentence for each sink that cannot be written now.

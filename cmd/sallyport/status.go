@@ -21,8 +21,9 @@ const (
 
 func newStatus(opts *options) *cobra.Command {
 	var (
-		out   reporting
-		watch bool
+		out    reporting
+		watch  bool
+		egress bool
 	)
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -41,11 +42,17 @@ func newStatus(opts *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if egress {
+				return writeEgress(cmd.OutOrStdout(), doc)
+			}
 			return out.reportDocument(cmd, doc)
 		},
 	}
 	out.bind(cmd)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "again every second, until interrupted")
+	cmd.Flags().BoolVar(&egress, "egress", false,
+		"write where this host wanted to go, beyond its policy, as entries of firewall.egress.also")
+	cmd.MarkFlagsMutuallyExclusive("watch", "egress")
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,6 +34,9 @@ func egressFor(t *testing.T, egress, rest string) (string, error) {
 			return 998, nil
 		case ownUser:
 			return 997, nil
+		}
+		if uid, err := strconv.ParseUint(name, 10, 32); err == nil {
+			return uint32(uid), nil
 		}
 		return 0, errors.New("no such user")
 	})

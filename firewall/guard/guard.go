@@ -37,6 +37,7 @@ type Report struct {
 
 	Trial      *Trial      // the one that runs, or nil
 	RolledBack *RolledBack // the latest that came to nothing, until something else was put in force; or nil
+	Tallies    Tallies
 }
 
 // Guard keeps one ruleset in force, or only watches it, or two while one of them is on trial.
@@ -61,6 +62,7 @@ type Guard struct {
 	blame    blame       // for what is wrong since
 	logged   time.Time   // when a repair was last logged
 	names    names       // where names lead
+	tallies  Tallies     // as they were read last
 
 	sentries *kernel.Sentries // nil where none stand
 }
@@ -148,7 +150,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 	now := time.Now()
 	report := Report{
 		Result:   Check().Complete(g.standing(result, now), began, now.Sub(began)),
-		Counters: dump.Counters(), Repairs: g.repairs.Load(), RolledBack: g.rolledBack,
+		Counters: dump.Counters(), Repairs: g.repairs.Load(), RolledBack: g.rolledBack, Tallies: g.tally(ctx, now),
 	}
 	if g.trial != nil {
 		report.Trial = new(g.trial.told(now))

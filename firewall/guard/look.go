@@ -28,6 +28,8 @@ type Kernel interface {
 	SetOwnership(o kernel.Ownership)
 	Learn(ctx context.Context, learned []kernel.Learned) error
 	Sentries() (*kernel.Sentries, error) // nil: there are none
+	Knocks(ctx context.Context) ([]kernel.Knock, error)
+	Refused(ctx context.Context) ([]kernel.Refusal, error)
 	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
 }
 

@@ -246,6 +246,10 @@ func (n *names) adopt(held []kernel.Learned, now time.Time) {
 	}
 }
 
+func compareRefused(a, b RefusedAddress) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), a.Addr.Compare(b.Addr))
+}
+
 func compareLearned(a, b kernel.Learned) int {
 	return cmp.Or(cmp.Compare(a.Set, b.Set), a.Addr.Compare(b.Addr))
 }

@@ -44,6 +44,10 @@ func (*slow) Learn(context.Context, []kernel.Learned) error { return errSlow }
 
 func (*slow) Sentries() (*kernel.Sentries, error) { return nil, nil }
 
+func (*slow) Knocks(context.Context) ([]kernel.Knock, error) { return nil, errSlow }
+
+func (*slow) Refused(context.Context) ([]kernel.Refusal, error) { return nil, errSlow }
+
 func (*slow) Golden(context.Context, firewall.Ruleset) (kernel.Dump, error) {
 	return kernel.Dump{}, errSlow
 }

@@ -103,6 +103,11 @@ func (c collector) belief(series emitter, name string, e entry) {
 func (c collector) ruleset(series emitter, f *Firewall) {
 	series.gauge(c.inForce, one(f.InForce))
 	series.counter(c.repairs, f.Repairs)
+	if f.Knocking != nil {
+		series.gauge(c.knocking, float64(f.Knocking.IPv4), "ipv4")
+		series.gauge(c.knocking, float64(f.Knocking.IPv6), "ipv6")
+		series.gauge(c.refused, float64(f.Refused))
+	}
 	seen := map[string]bool{}
 	for _, counter := range f.Counters {
 		name := label(counter.Name)

@@ -10,7 +10,7 @@ type families struct {
 	info, status, state, phase, lastRun, runs            *prometheus.Desc
 	transitions                                          *prometheus.Desc
 
-	inForce, repairs, drops, dropBytes *prometheus.Desc
+	inForce, repairs, drops, dropBytes, knocking, refused *prometheus.Desc
 
 	sinkDown, sinkDropped *prometheus.Desc
 }
@@ -54,6 +54,10 @@ func newFamilies() families {
 		drops:   desc("sallyport_firewall_drops_total", "Packets that the ruleset's counter has seen.", "counter"),
 		dropBytes: desc("sallyport_firewall_drop_bytes_total",
 			"Bytes of the packets that the ruleset's counter has seen.", "counter"),
+		knocking: desc("sallyport_firewall_knocking_sources",
+			"Addresses that were turned away within the last hour, at most 4096 of each family.", "family"),
+		refused: desc("sallyport_firewall_egress_refused",
+			"Ways out, by address, port and user, that were refused within the last hour, or would be."),
 
 		sinkDown:    desc("sallyport_sink_down", "Whether what the sink writes to is away: 1 or 0.", "sink"),
 		sinkDropped: desc("sallyport_sink_dropped_total", "Records that were lost because the sink was away.", "sink"),
@@ -63,6 +67,7 @@ func newFamilies() families {
 func (f families) all() []*prometheus.Desc {
 	return []*prometheus.Desc{
 		f.buildInfo, f.success, f.duration, f.dnsLookup, f.tlsVersion, f.certExpiry, f.info, f.status, f.state, f.phase,
-		f.lastRun, f.runs, f.transitions, f.inForce, f.repairs, f.drops, f.dropBytes, f.sinkDown, f.sinkDropped,
+		f.lastRun, f.runs, f.transitions, f.inForce, f.repairs, f.drops, f.dropBytes, f.knocking, f.refused,
+		f.sinkDown, f.sinkDropped,
 	}
 }

@@ -109,6 +109,14 @@ type Firewall struct {
 	InForce  bool      // the compiled ruleset is what the kernel has
 	Repairs  uint64    // how often it was put back, since the guard's start
 	Counters []Counter // the ruleset's own
+
+	Knocking *Knocking // who knocked within the last hour; nil where that is not known
+	Refused  int       // where the host wanted to go and may not, by address, port and user; only with Knocking
+}
+
+// Knocking is how many addresses knocked.
+type Knocking struct {
+	IPv4, IPv6 int
 }
 
 // Counter is a named counter of the ruleset.

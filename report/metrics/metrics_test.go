@@ -91,7 +91,7 @@ func everything() *Metrics {
 	m.Result(skipped())
 	m.SetFirewall(&Firewall{InForce: true, Repairs: 2, Counters: []Counter{
 		{"drop-input", 17, 1020}, {"drop-forward", 0, 0}, {"drop-input", 1, 1},
-	}})
+	}, Knocking: &Knocking{IPv4: 41, IPv6: 2}, Refused: 3})
 	m.SetSinks(map[string]Sink{
 		"unix:///dev/log": fakeSink{}, "tcp://10.0.0.9:514": fakeSink{since: noon, dropped: 5},
 	})

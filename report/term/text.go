@@ -37,6 +37,7 @@ func Text(w io.Writer, d document.Document, o Options) error {
 	if len(d.Results) > 0 {
 		p.line("")
 	}
+	p.traffic(d)
 	p.byHand(d.Results)
 	p.summary(d)
 	return p.out.Flush()
