@@ -24,10 +24,12 @@ func VerifyTrial(ctx context.Context, live Kernel, committed, candidate firewall
 	if err != nil || !dump.Equal(golden) {
 		return check.Result{}, false
 	}
-	result := check.Result{Status: check.Warn, Cause: check.FirewallRolledBack,
+	result := check.Result{
+		Status: check.Warn, Cause: check.FirewallRolledBack,
 		Evidence: Evidence{Hash: fmt.Sprintf("%x", dump.Hash())},
-		Detail:   "a trial is over, " + Expired + ": the ruleset from before it judges; what was tried is still in the table",
-		Remedy:   "Clean up with `sallyport rollback`; correct the configuration, or try it again (`sallyport apply`).",
+		Detail: "a trial is over, " + Expired + ": the ruleset from before it judges; " +
+			"what was tried is still in the table",
+		Remedy: "Clean up with `sallyport rollback`; correct the configuration, or try it again (`sallyport apply`).",
 	}
 	if trial, running := dump.Trial(); running {
 		result.Cause = check.FirewallTrial
