@@ -72,7 +72,8 @@ func beyondSchema() []string {
 	return []string{
 		"anchor-alias", "bidi", "bom", "check-name-reserved", "check-name-twice", "confirm-within", "crlf",
 		"dns-expect", "dns-query-address", "dns-query-name", "dns-server-twice", "duplicate-key", "duration-short",
-		"credential-escapes", "directive", "egress-name-twice", "egress-to", "empty", "expiry-order", "explicit-key", "from-any-and-more",
+		"credential-escapes", "directive", "egress-name-twice", "egress-to", "empty", "expiry-order", "explicit-key",
+		"from-any-and-more",
 		"from-everybody", "from-garbage", "from-host-bits", "from-mapped", "from-multicast", "from-prefix-length",
 		"history-keep", "long-line",
 		"interval-under-default-timeout", "invisible", "ldaps-base", "ldaps-filter", "merge-key",

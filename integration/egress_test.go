@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -189,11 +188,18 @@ func TestEgressRefusesInside(t *testing.T) {
 
 // TestEgressOutlivesTheDaemon kills everything: the ways out stay as they were, both the open ones and the shut ones.
 func TestEgressOutlivesTheDaemon(t *testing.T) {
+	need(t, "pgrep", "kill")
 	w := outward(t, "enforce")
 	w.greets(w.Admin, 80)
 	w.daemon()
-	if err := w.Daemon().Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+	parent := fmt.Sprint(w.Daemon().Pid())
+	children, err := w.Host.Run(within(t, 5*time.Second), "pgrep", "-P", parent)
+	if err != nil || len(strings.Fields(children.Stdout)) != 2 {
+		t.Fatalf("the guard and the prober are %q (%v)", children.Stdout, err)
+	}
+	all := append([]string{"-KILL", parent}, strings.Fields(children.Stdout)...)
+	if got, err := w.Host.Run(within(t, 5*time.Second), "kill", all...); err != nil || got.Code != 0 {
+		t.Fatalf("kill %v: %v: %s", all, err, got.Stderr)
 	}
 	select {
 	case <-w.Daemon().Ended():
