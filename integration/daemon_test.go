@@ -68,6 +68,27 @@ func TestOthersTablesStay(t *testing.T) {
 	w.nft("list", "table", "inet", "sallyport2")
 }
 
+// TestOthersDrop has another table drop management beside the guard, which says so with table, chain and rule, touches
+// nothing of it, and is content again when it is gone.
+func TestOthersDrop(t *testing.T) {
+	w := newWorld(t, lab.Settings{})
+	w.services()
+	w.daemon()
+	w.nft("add table ip others; add chain ip others in { type filter hook input priority 0; }; " +
+		"add rule ip others in tcp dport 22 counter drop")
+	before := w.nft("--stateless", "list", "table", "ip", "others")
+	w.await(lab.Has("firewall", "fail", "firewall.foreign-drop"))
+	out := w.must(2, "status").Stdout
+	if want := "table ip others, chain in, rule 2: `tcp dport 22 counter drop`"; !strings.Contains(out, want) {
+		t.Errorf("status says:\n%s\nnot %s", out, want)
+	}
+	if after := w.nft("--stateless", "list", "table", "ip", "others"); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	w.nft("delete table ip others")
+	w.await(lab.AllOK)
+}
+
 // TestBadConfigurationOnReload leaves everything as it was, and says so; a good one is taken.
 func TestBadConfigurationOnReload(t *testing.T) {
 	w := newWorld(t, lab.Settings{})

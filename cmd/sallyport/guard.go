@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,8 @@ type guardProcess struct {
 	turn   chan struct{} // one change of what is in force at a time: who has put something in
 
 	inForce *firewall.Policy // of whose turn it is; nil before the first was put in force, and where the guard observes
+
+	policy atomic.Pointer[firewall.Policy] // that the guard keeps or watches; nil before there is one
 
 	mu      sync.Mutex
 	last    control.Report
@@ -70,6 +73,7 @@ func runGuard(ctx context.Context, opts *options, log *slog.Logger) error {
 		opts: opts, log: log, guard: guard.New(live, log), live: live, book: book, file: file,
 		notify: newNotifier(), turn: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
+	p.guard.WatchOthers(p.lookAtOthers)
 	if elsewhere := opts.elsewhere(log); elsewhere {
 		log.Error(notHere)
 		p.notify.mute()
@@ -117,6 +121,7 @@ func (p *guardProcess) take(ctx context.Context, next candidate) error {
 	if err := p.guard.Know(ctx, next.policy); err != nil {
 		return err
 	}
+	p.policy.Store(&next.policy)
 	p.inForce = nil
 	if next.enforces() {
 		p.inForce = &next.policy

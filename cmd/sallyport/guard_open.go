@@ -96,7 +96,7 @@ func (p *guardProcess) resume(ctx context.Context, record guard.Record) error {
 		return err
 	}
 	if committed != nil {
-		p.inForce = &record.Committed.Policy
+		p.holds(&record.Committed.Policy)
 	}
 	if err := p.know(ctx, record.Trial.Policy, p.inForce); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (p *guardProcess) stay(ctx context.Context, record guard.Record) error {
 		if err := p.guard.Put(ctx, ruleset, true); err != nil {
 			return err
 		}
-		p.inForce = &record.Committed.Policy
+		p.holds(&record.Committed.Policy)
 	} else if err := p.takeOff(ctx); err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (p *guardProcess) confirm(ctx context.Context) error {
 		return err
 	}
 	if tried := p.book.now().Trial; tried != nil {
-		p.inForce = &tried.Policy
+		p.holds(&tried.Policy)
 	}
 	p.log.Info("the trial was confirmed")
 	if p.inForce != nil {

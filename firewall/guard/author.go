@@ -49,8 +49,8 @@ func authorOf(proc string, c kernel.Change) Author {
 func unresolved(c kernel.Change) Author { return Author{PID: c.Thread, Command: escaped(c.Command)} }
 
 // ours says whether a thread of this process made the change.
-func ours(proc string, c kernel.Change) bool {
-	return named(proc+"/self/task/"+strconv.Itoa(c.Thread), c)
+func ours(c kernel.Change) bool {
+	return named(procfs+"/self/task/"+strconv.Itoa(c.Thread), c)
 }
 
 // named says whether the thread of a directory in proc has the name that the notification has.

@@ -52,7 +52,7 @@ func (e *ear) open(ctx context.Context, now time.Time) {
 	ended := make(chan error, 1)
 	e.ended, e.since = ended, now
 	e.watching.Go(func() {
-		err := follow(ctx, e.guard.news.add)
+		err := follow(ctx, e.guard.heard)
 		ended <- errors.Join(err, ctx.Err())
 		e.guard.news.call() // for a look, which opens it again: what comes in between is not told of
 	})

@@ -65,6 +65,7 @@ type Guard struct {
 	tallies  Tallies     // as they were read last
 
 	sentries *kernel.Sentries // nil where none stand
+	others   *others          // nil where they are not watched
 }
 
 // New makes a guard over the live table. It guards nothing until Put.
@@ -149,7 +150,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 	g.news.cover(dump.Generation())
 	now := time.Now()
 	report := Report{
-		Result:   Check().Complete(g.standing(result, now), began, now.Sub(began)),
+		Result:   Check().Complete(g.others.beside(g.standing(result, now)), began, now.Sub(began)),
 		Counters: dump.Counters(), Repairs: g.repairs.Load(), RolledBack: g.rolledBack, Tallies: g.tally(ctx, now),
 	}
 	if g.trial != nil {

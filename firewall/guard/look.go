@@ -41,6 +41,8 @@ type Evidence struct {
 	By      *Author `json:"by,omitempty"`         // who changed it, where that is known
 	Exposed float64 `json:"exposed_ms,omitempty"` // milliseconds until it was put back; at most, where By is not known
 
+	Others any `json:"others,omitempty"` // what the rules of others do to the policy, as their own check tells it
+
 	Trial      *TrialEvidence `json:"trial,omitempty"`       // the one that runs
 	RolledBack *RolledBack    `json:"rolled_back,omitempty"` // the latest that came to nothing
 }

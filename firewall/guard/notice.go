@@ -38,7 +38,7 @@ func later(a, b uint32) bool { return b == 0 || int32(a-b) > 0 }
 // add takes a change, calls for a look, and only then looks up the author, which may end any moment: the look is urgent,
 // and the author is wanted no sooner than after it.
 func (n *notices) add(change kernel.Change) {
-	if change.Generation != 0 && ours(procfs, change) {
+	if change.Generation != 0 && ours(change) {
 		return // and covered by its look; from a repair that failed, looking again because of it could go on for ever
 	}
 	entry := n.remember(change)

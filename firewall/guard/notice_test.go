@@ -155,13 +155,13 @@ func TestOursIsThisProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	us := kernel.Change{Thread: os.Getpid(), Command: strings.TrimSuffix(string(name), "\n")}
-	if !ours(procfs, us) {
+	if !ours(us) {
 		t.Errorf("%+v is not ours", us)
 	}
 	for _, c := range []kernel.Change{
 		{Thread: us.Thread, Command: "nft"}, {Thread: 1, Command: us.Command}, {Command: us.Command},
 	} {
-		if ours(procfs, c) {
+		if ours(c) {
 			t.Errorf("%+v is ours", c)
 		}
 	}

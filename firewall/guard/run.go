@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/firewall/kernel"
 )
 
 // Run looks at the live table until the context ends: at once when the kernel tells of a change of the namespace's
@@ -19,9 +20,18 @@ func (g *Guard) Run(ctx context.Context, tell func(Report)) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
+	if g.others != nil {
+		watching.Go(func() { g.others.keep(ctx) })
+	}
 	g.stand(ctx, &watching)
 	g.keep(ctx, newEar(g, &watching), tell)
 	return nil
+}
+
+// heard takes a change that the kernel tells of.
+func (g *Guard) heard(c kernel.Change) {
+	g.news.add(c)
+	g.others.changed(c)
 }
 
 // keep looks, tells and rests until the context ends.

@@ -86,6 +86,11 @@ func PublishedCheck() check.Check {
 	return check.Check{Name: "firewall.published", Kind: check.KindFirewall, Target: "published ports"}
 }
 
+// PublishedEvidence is what a result about publications carries.
+type PublishedEvidence struct {
+	Published []PublishedPort `json:"published"`
+}
+
 // PublishedPort is the evidence for one publication.
 type PublishedPort struct {
 	Ports   string `json:"ports"`
@@ -122,7 +127,7 @@ func PublishedResult(list []Published, p firewall.Policy) check.Result {
 	}
 	const remedy = "Publish it on 127.0.0.1 only, stop publishing it, or name the port under `firewall: allow`; " +
 		"`forward: drop` passes none on."
-	r := check.Result{Status: check.OK, Evidence: evidence}
+	r := check.Result{Status: check.OK, Evidence: PublishedEvidence{Published: evidence}}
 	switch {
 	case len(exposed) > 0:
 		r.Status, r.Cause, r.Remedy = check.Fail, check.FirewallExposed, remedy

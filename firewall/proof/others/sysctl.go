@@ -61,6 +61,11 @@ func SysctlsCheck() check.Check {
 	return check.Check{Name: "firewall.sysctls", Kind: check.KindFirewall, Target: "net sysctls"}
 }
 
+// SysctlsEvidence is what a result about settings carries.
+type SysctlsEvidence struct {
+	Sysctls []SysctlEvidence `json:"sysctls"`
+}
+
 // SysctlEvidence is one setting in the evidence of a result.
 type SysctlEvidence struct {
 	Name  string `json:"name"`
@@ -86,7 +91,7 @@ func Sysctls(list []Sysctl, p firewall.Policy) check.Result {
 		}
 		evidence = append(evidence, e)
 	}
-	r.Evidence = evidence
+	r.Evidence = SysctlsEvidence{Sysctls: evidence}
 	if len(warnings) > 0 {
 		r.Status, r.Cause = check.Warn, check.FirewallBypass
 		r.Detail = first(warnings)
