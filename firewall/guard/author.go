@@ -17,6 +17,7 @@ type Author struct {
 	Command string `json:"command,omitempty"` // the thread's name, from the kernel
 	Cmdline string `json:"cmdline,omitempty"` // empty where the process was gone already
 	UID     *int   `json:"uid,omitempty"`     // the real one, as our user namespace numbers it; likewise
+	Unit    string `json:"unit,omitempty"`    // of systemd; likewise, and where it belongs to one
 }
 
 const (
@@ -41,6 +42,7 @@ func authorOf(proc string, c kernel.Change) Author {
 	if uid, ok := numberIn(status, "Uid:"); ok {
 		author.UID = &uid
 	}
+	author.Unit = escaped(kernel.UnitOf(string(contents(dir + "/cgroup"))))
 	author.Cmdline = escaped(string(bytes.ReplaceAll(bytes.TrimRight(cmdline, "\x00"), []byte{0}, []byte{' '})))
 	return author
 }
@@ -94,7 +96,7 @@ func escaped(text string) string {
 	return text
 }
 
-// String is the author in words: "nft" (pid 1234: nft flush ruleset, uid 0).
+// String is the author in words: "nft" (pid 1234: nft flush ruleset, uid 0, firewalld.service).
 func (a Author) String() string {
 	text := fmt.Sprintf(`"%s" (pid %d`, a.Command, a.PID)
 	if a.Cmdline != "" {
@@ -103,5 +105,9 @@ func (a Author) String() string {
 	if a.UID == nil {
 		return text + ", gone already)"
 	}
-	return fmt.Sprintf("%s, uid %d)", text, *a.UID)
+	text += fmt.Sprintf(", uid %d", *a.UID)
+	if a.Unit != "" {
+		text += ", " + a.Unit
+	}
+	return text + ")"
 }

@@ -64,8 +64,9 @@ type Guard struct {
 	names    names       // where names lead
 	tallies  Tallies     // as they were read last
 
-	sentries *kernel.Sentries // nil where none stand
-	others   *others          // nil where they are not watched
+	sentries *kernel.Sentries  // nil where none stand
+	others   *others           // nil where they are not watched
+	policies []firewall.Policy // that let somebody in
 }
 
 // New makes a guard over the live table. It guards nothing until Put.
@@ -129,8 +130,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 	if g.trial != nil { // what is written again lasts as long as is left, never longer
 		g.want = g.want.Prolonged(max(trialRest, g.trial.left(began)))
 	}
-	dump, err := g.dump(ctx)
-	seen := compare(g.want, g.golden, dump, err)
+	dump, seen := g.see(ctx)
 	result := judge(seen)
 	switch {
 	case g.trial != nil:
@@ -148,6 +148,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 		result = g.blame.on(result, 0)
 	}
 	g.news.cover(dump.Generation())
+	result = g.cutOff(ctx, result)
 	now := time.Now()
 	report := Report{
 		Result:   Check().Complete(g.others.beside(g.standing(result, now)), began, now.Sub(began)),

@@ -30,6 +30,7 @@ type Kernel interface {
 	Sentries() (*kernel.Sentries, error) // nil: there are none
 	Knocks(ctx context.Context) ([]kernel.Knock, error)
 	Refused(ctx context.Context) ([]kernel.Refusal, error)
+	CutOff(ctx context.Context, picks func(firewall.Peer) bool) ([]kernel.Cut, error)
 	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
 }
 
@@ -42,6 +43,11 @@ type Evidence struct {
 	Exposed float64 `json:"exposed_ms,omitempty"` // milliseconds until it was put back; at most, where By is not known
 
 	Others any `json:"others,omitempty"` // what the rules of others do to the policy, as their own check tells it
+
+	// Connections are TCP connections that were there after a repair, and that came in though the policy lets them not
+	// in; at most 100 of Intruders.
+	Connections []Connection `json:"connections,omitempty"`
+	Intruders   int          `json:"intruders,omitempty"`
 
 	Trial      *TrialEvidence `json:"trial,omitempty"`       // the one that runs
 	RolledBack *RolledBack    `json:"rolled_back,omitempty"` // the latest that came to nothing

@@ -127,6 +127,10 @@ func TestAuthorOf(t *testing.T) {
 	writeProcess(t, proc, "12", map[string]string{
 		"comm": "nft\n", "cmdline": "nft\x00flush\x00ruleset\x00", "status": "Name:\tnft\nTgid:\t11\nUid:\t1000\t0\t0\t0\n",
 	})
+	writeProcess(t, proc, "15", map[string]string{
+		"comm": "nft\n", "cmdline": "nft\x00", "status": "Tgid:\t15\nUid:\t0\t0\t0\t0\n",
+		"cgroup": "0::/system.slice/nftables.service\n",
+	})
 	writeProcess(t, proc, "13", map[string]string{
 		"comm": "a\x1b[2J\n", "cmdline": strings.Repeat("\n\u202e", 5000), "status": "Tgid:\tx\n",
 	})
@@ -135,6 +139,7 @@ func TestAuthorOf(t *testing.T) {
 		want   string
 	}{
 		"a thread":        {kernel.Change{Thread: 12, Command: "nft"}, `"nft" (pid 11: nft flush ruleset, uid 1000)`},
+		"of a unit":       {kernel.Change{Thread: 15, Command: "nft"}, `"nft" (pid 15: nft, uid 0, nftables.service)`},
 		"gone":            {kernel.Change{Thread: 14, Command: "nft"}, `"nft" (pid 14, gone already)`},
 		"another by then": {kernel.Change{Thread: 12, Command: "iptables"}, `"iptables" (pid 12, gone already)`},
 	} {

@@ -64,12 +64,11 @@ func transportOf(protocol uint16) Transport {
 
 // listenQuestion is diagQuestion for listeners of a protocol.
 func listenQuestion(family byte, protocol uint16) []byte {
-	b := diagQuestion(family)
 	states := uint32(1 << tcpListen)
 	if protocol == unix.IPPROTO_UDP || protocol == unix.IPPROTO_UDPLITE {
 		states = 1 << tcpClose
 	}
-	binary.NativeEndian.PutUint32(b[4:], states)
+	b := diagQuestion(family, states)
 	if protocol <= 0xff {
 		b[diagProtocolAt] = byte(protocol)
 		return b

@@ -29,6 +29,8 @@ const (
 	peersLimit  = 5 * time.Second // when the caller sets no nearer deadline
 	diagRequest = 56              // struct inet_diag_req_v2 (linux/inet_diag.h)
 	diagAnswer  = 72              // struct inet_diag_msg, without what follows it
+
+	diagIdentity = 48 // struct inet_diag_sockid, at the end of the one and after four bytes of the other
 )
 
 // States of a TCP socket (linux/tcp_states.h).
@@ -56,9 +58,22 @@ func Peers(ctx context.Context) ([]firewall.Peer, error) {
 	defer func() { _ = conn.Close() }() // nothing was written that could be lost
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	all, err := allSockets(ctx, conn, 1<<tcpEstablished|1<<tcpListen)
+	if err != nil {
+		return nil, err
+	}
+	list, bound, _ := peers(all, own)
+	if err := placePeers(ctx, list, bound); err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	return list, nil
+}
+
+// allSockets lists those of both address families that are in one of the states, or listen.
+func allSockets(ctx context.Context, conn *netlink.Conn, states uint32) ([]socket, error) {
 	var all []socket
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
-		list, err := sockets(conn, family)
+		list, err := sockets(conn, family, states)
 		if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 			err = context.Cause(ctx)
 		}
@@ -67,11 +82,7 @@ func Peers(ctx context.Context) ([]firewall.Peer, error) {
 		}
 		all = append(all, list...)
 	}
-	list, bound := peers(all, own)
-	if err := placePeers(ctx, list, bound); err != nil {
-		return nil, fmt.Errorf("kernel: %w", err)
-	}
-	return list, nil
+	return all, nil
 }
 
 // ownAddresses is what the interfaces of the namespace have.
@@ -94,10 +105,14 @@ type socket struct {
 	state         byte
 	local, remote netip.AddrPort
 	bound         uint32 // index of the interface that it is bound to; 0: none
+
+	family   byte
+	identity [diagIdentity]byte // struct inet_diag_sockid, by which the kernel finds it again
 }
 
-// peers makes peers of the sockets that are connected to others, and tells the interface that each is bound to.
-func peers(all []socket, own map[netip.Addr]bool) (list []firewall.Peer, bound []uint32) {
+// peers makes peers of the sockets that are connected to others, and tells the interface that each is bound to, and the
+// sockets themselves.
+func peers(all []socket, own map[netip.Addr]bool) (list []firewall.Peer, bound []uint32, of []socket) {
 	listened := make(map[uint16]bool)
 	for _, s := range all {
 		if s.state == tcpListen {
@@ -106,21 +121,21 @@ func peers(all []socket, own map[netip.Addr]bool) (list []firewall.Peer, bound [
 	}
 	for _, s := range all {
 		from := s.remote.Addr()
-		if s.state != tcpEstablished || from.IsLoopback() || own[from] {
+		if s.state == tcpListen || from.IsLoopback() || own[from] {
 			continue
 		}
 		list = append(list, firewall.Peer{Local: s.local, Remote: s.remote, Listened: listened[s.local.Port()]})
-		bound = append(bound, s.bound)
+		bound, of = append(bound, s.bound), append(of, s)
 	}
-	return list, bound
+	return list, bound, of
 }
 
-// sockets lists those of one address family that are established or listen. An IPv4 connection of an IPv6 socket is
+// sockets lists those of one address family that are in one of the states, as bits. An IPv4 connection of an IPv6 socket is
 // listed with IPv6.
-func sockets(conn *netlink.Conn, family byte) ([]socket, error) {
+func sockets(conn *netlink.Conn, family byte, states uint32) ([]socket, error) {
 	sent, err := conn.Send(netlink.Message{
 		Header: netlink.Header{Type: unix.SOCK_DIAG_BY_FAMILY, Flags: netlink.Request | netlink.Dump},
-		Data:   diagQuestion(family),
+		Data:   diagQuestion(family, states),
 	})
 	if err != nil {
 		return nil, diagReason(err)
@@ -147,10 +162,10 @@ func sockets(conn *netlink.Conn, family byte) ([]socket, error) {
 
 // diagQuestion is a struct inet_diag_req_v2: family, protocol, extensions, padding, the states as bits, and a socket's
 // identity, which a dump does not look at.
-func diagQuestion(family byte) []byte {
+func diagQuestion(family byte, states uint32) []byte {
 	b := make([]byte, diagRequest)
 	b[0], b[1] = family, unix.IPPROTO_TCP
-	binary.NativeEndian.PutUint32(b[4:], 1<<tcpEstablished|1<<tcpListen)
+	binary.NativeEndian.PutUint32(b[4:], states)
 	return b
 }
 
@@ -176,6 +191,7 @@ func parseSocket(b []byte) (socket, error) {
 	}
 	remote, err := address(24)
 	return socket{
+		family: b[0], identity: [diagIdentity]byte(b[4:]),
 		state:  b[1],
 		local:  netip.AddrPortFrom(local, binary.BigEndian.Uint16(b[4:])),
 		remote: netip.AddrPortFrom(remote, binary.BigEndian.Uint16(b[6:])),

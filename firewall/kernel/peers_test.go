@@ -213,12 +213,12 @@ func FuzzSocket(f *testing.F) {
 		if len(b) < diagAnswer || !s.local.IsValid() || !s.remote.IsValid() || s.remote.Addr().Is4In6() {
 			t.Errorf("%x became %+v", b, s)
 		}
-		list, bound := peers([]socket{s}, map[netip.Addr]bool{netip.MustParseAddr("10.20.0.1"): true})
-		if len(list) != len(bound) {
-			t.Errorf("%d peers, %d interfaces", len(list), len(bound))
+		list, bound, of := peers([]socket{s}, map[netip.Addr]bool{netip.MustParseAddr("10.20.0.1"): true})
+		if len(list) != len(bound) || len(list) != len(of) {
+			t.Errorf("%d peers, %d interfaces, %d sockets", len(list), len(bound), len(of))
 		}
 		for _, p := range list {
-			if p.Remote.Addr().IsLoopback() || s.state != tcpEstablished {
+			if p.Remote.Addr().IsLoopback() || s.state == tcpListen {
 				t.Errorf("%x is no peer", b)
 			}
 		}
@@ -245,6 +245,7 @@ func TestParseSocket(t *testing.T) {
 		state: tcpEstablished,
 		local: netip.MustParseAddrPort("10.20.0.1:22"), remote: netip.MustParseAddrPort("10.20.0.9:50000"),
 	}
+	want.family, want.identity = unix.AF_INET, [diagIdentity]byte(b[4:])
 	if err != nil || s != want {
 		t.Errorf("%+v, %v; want %+v", s, err, want)
 	}

@@ -1,0 +1,104 @@
+package kernel
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"sallyport/firewall"
+)
+
+// ErrNoDestroy says that the kernel cannot end others' connections.
+var ErrNoDestroy = errors.New("the kernel cannot end connections (CONFIG_INET_DIAG_DESTROY)")
+
+// States of a TCP socket in which data may still come in (linux/tcp_states.h). That of a connection that is only half open
+// stands for its requests too (inet_diag_dump_icsk).
+const (
+	tcpSynReceived = 3
+	tcpFinWait1    = 4
+	tcpFinWait2    = 5
+	tcpCloseWait   = 8
+
+	tcpComesIn = 1<<tcpEstablished | 1<<tcpSynReceived | 1<<tcpFinWait1 | 1<<tcpFinWait2 | 1<<tcpCloseWait
+)
+
+// Cut is a connection that came in and was to be ended.
+type Cut struct {
+	firewall.Peer
+	Err error // why it was not; ErrNoDestroy, ErrNotPermitted
+}
+
+// maxCuts bounds the connections that are ended, and told of, at once.
+const maxCuts = 1000
+
+// CutOff ends those of the namespace's TCP connections with others, established or half open, that the function picks,
+// with a reset to both ends. Neither the host's connections with itself nor its listeners are among them. It takes at
+// most five seconds, less where the context ends sooner. A connection that ends by itself meanwhile is not told of. The
+// errors are those of Peers.
+func (*Conn) CutOff(ctx context.Context, picks func(firewall.Peer) bool) ([]Cut, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, peersLimit,
+		fmt.Errorf("no list of TCP connections in %s: %w", peersLimit, context.DeadlineExceeded))
+	defer cancel()
+	own, err := ownAddresses()
+	if err != nil {
+		return nil, fmt.Errorf("kernel: list the host's addresses: %w", err)
+	}
+	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: dumpBuffer})
+	if err != nil {
+		return nil, fmt.Errorf("kernel: open a socket to list connections: %w", diagReason(err))
+	}
+	defer func() { _ = conn.Close() }() // nothing was written that could be lost
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	all, err := allSockets(ctx, conn, tcpComesIn|1<<tcpListen)
+	if err != nil {
+		return nil, err
+	}
+	list, bound, of := peers(all, own)
+	if err := placePeers(ctx, list, bound); err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	var cuts []Cut
+	for i, p := range list {
+		if !picks(p) {
+			continue
+		}
+		if err := destroy(conn, of[i]); !errors.Is(err, unix.ENOENT) {
+			cuts = append(cuts, Cut{Peer: p, Err: err})
+		}
+		if len(cuts) == maxCuts {
+			break
+		}
+	}
+	return cuts, nil
+}
+
+// destroy ends one connection (SOCK_DESTROY, kernel 4.5; tcp_abort).
+func destroy(conn *netlink.Conn, s socket) error {
+	_, err := conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.SOCK_DESTROY, Flags: netlink.Request | netlink.Acknowledge},
+		Data:   destroyRequest(s),
+	})
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%w: %w", ErrNoDestroy, err)
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
+	}
+	return err
+}
+
+// destroyRequest is a struct inet_diag_req_v2 with the socket's identity, its cookie included: another that has come to the
+// same addresses since is not meant.
+func destroyRequest(s socket) []byte {
+	b := make([]byte, diagRequest)
+	b[0], b[1] = s.family, unix.IPPROTO_TCP
+	binary.NativeEndian.PutUint32(b[4:], 1<<s.state)
+	copy(b[diagRequest-diagIdentity:], s.identity[:])
+	return b
+}
