@@ -18,8 +18,9 @@ import (
 // aboutToExpire is how soon an address may go by itself, so that it is not missed.
 const aboutToExpire = 5 * time.Second
 
-// Know says of which policies names may be learned from now on, and whom they let in: of the one in force, and of one on
-// trial beside it. It is to be called after Put. What is known of a name that stays is kept.
+// Know says of which policies names may be learned from now on, and whom they let in: of the one in force, and before it
+// of one on trial, which lets nobody in any more once it has come to nothing. It is to be called after Put. What is known
+// of a name that stays is kept.
 func (g *Guard) Know(ctx context.Context, policies ...firewall.Policy) error {
 	sets := map[string]firewall.NameSets{}
 	for _, p := range policies {

@@ -1,5 +1,7 @@
 package guard
 
+import "sallyport/firewall"
+
 // BeganLongAgo ends the time for which what an earlier guard learned is left alone.
 func (g *Guard) BeganLongAgo() {
 	for _, held := range g.names.adopted {
@@ -8,3 +10,6 @@ func (g *Guard) BeganLongAgo() {
 		}
 	}
 }
+
+// Admitting are the policies that say who may be connected.
+func (g *Guard) Admitting() []firewall.Policy { return g.policies }

@@ -294,6 +294,7 @@ func (g *Guard) undo(ctx context.Context, reason string) (kernel.Dump, error) {
 		Hash: g.trial.candidate.PolicyHash(), Digest: g.trial.digest, At: time.Now().Round(time.Second), Reason: reason,
 	}
 	g.trial = nil
+	g.policies = g.policies[max(len(g.policies)-1, 0):]
 	g.keepFrom(before)
 	g.right = time.Now()
 	g.news.cover(golden.Generation())

@@ -91,8 +91,14 @@ func TestTrialConfirmed(t *testing.T) {
 // TestTrialTakenBack holds that the former ruleset is put back, and that it is said until something else is put in force.
 func TestTrialTakenBack(t *testing.T) {
 	g, live, _ := onTrial(t, time.Minute)
+	if err := g.Know(t.Context(), firewall.Policy{Ping: true}, firewall.Policy{}); err != nil {
+		t.Fatal(err)
+	}
 	if err := g.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if got := g.Admitting(); len(got) != 1 || got[0].Ping {
+		t.Errorf("%+v say who may be connected, want the former policy alone", got)
 	}
 	holds(t, live, ruleset(t, "10.20.0.0/24"))
 	for range 2 {
