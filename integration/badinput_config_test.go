@@ -130,7 +130,7 @@ func TestOddCommandLines(t *testing.T) {
 			`--config is empty`:                       {"plan", "--config", ""},
 			`name a readable file with --config`:      {"plan", "--config", huge},
 			`/tmp/no\x1b[31m such: there is no such`:  {"plan", "--config", "/tmp/no\x1b[31m such"},
-			`give --now`:                              with("apply"),
+			`--confirm-within takes 1s to 1h0m0s`:     with("apply", "--confirm-within", "0s"),
 			`[dry-run now]`:                           with("apply", "--now", "--dry-run"),
 			`unknown command "now" for`:               with("apply", "now"),
 			`--only takes guard or probe, not "xxxxx`: with("run", "--only", huge),
