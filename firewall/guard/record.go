@@ -226,6 +226,20 @@ const (
 	OpenRolledBack                // with that, if there is one: the configuration asks for what came to nothing
 )
 
+// String is what a guard begins with, in words.
+func (o Opening) String() string {
+	switch o {
+	case OpenConfigured:
+		return "the policy of the configuration"
+	case OpenResumed:
+		return "the trial that runs"
+	case OpenCommitted, OpenRolledBack:
+		return "the policy of the record"
+	default:
+		return "nothing"
+	}
+}
+
 // Open decides what a guard begins with, and what the record is then. The hash is that of the policy that the
 // configuration asks for, empty where it is no good; running is that of the candidate on trial in the kernel, empty where
 // none is.

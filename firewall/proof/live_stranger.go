@@ -28,7 +28,7 @@ func newStranger(ctx context.Context) (s *stranger, err error) {
 	s = &stranger{from: make(map[uint8]netip.Addr), host: make(map[uint8]netip.Addr)}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w: %w", ErrNoPackets, errors.Join(err, s.close()))
+			err = stageError(ctx, errors.Join(err, s.close()))
 		}
 	}()
 	if s.links, err = openLinks(); err != nil {

@@ -115,7 +115,8 @@ func performInChild(ctx context.Context, script plan, r firewall.Ruleset) (outco
 		return outcome{}, fmt.Errorf("%w: the answer of a child: %w", ErrNoPackets, err)
 	}
 	if told.NoPackets != "" {
-		return outcome{}, fmt.Errorf("%w: in a child: %s", ErrNoPackets, told.NoPackets)
+		return outcome{}, fmt.Errorf("%w, in a child: %s",
+			ErrNoPackets, strings.TrimPrefix(told.NoPackets, ErrNoPackets.Error()+": "))
 	}
 	return told, nil
 }

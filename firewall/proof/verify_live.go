@@ -1,8 +1,8 @@
 package proof
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -47,7 +47,7 @@ func TryLive(ctx context.Context, policy firewall.Policy, sockets []kernel.Liste
 		}
 		answers, err := Live(ctx, targets)
 		if err != nil {
-			failure = errors.Join(failure, err)
+			failure = cmp.Or(failure, err) // the other family's is among what was not tried
 			evidence.Untried = append(evidence.Untried, fmt.Sprintf("%s: %v", familyName(kind), err))
 			continue
 		}
