@@ -327,9 +327,12 @@ func refusals(t *testing.T, r lab.Report, mode string) []string {
 }
 
 // TestWhoKnocked has strangers knock, and wants each of them told with its ports and packets: in status, in the evidence, in
-// the metrics.
+// the metrics, and in the history once the daemon has ended.
 func TestWhoKnocked(t *testing.T) {
 	w := newWorld(t, lab.Settings{})
+	if err := w.Write(w.Configuration(lab.Settings{}) + "  history: {keep: 1d}\n"); err != nil {
+		t.Fatal(err)
+	}
 	w.services()
 	w.daemon()
 	ctx := within(t, 15*time.Second)
@@ -367,5 +370,15 @@ func TestWhoKnocked(t *testing.T) {
 		if !strings.Contains(metrics, line+"\n") {
 			t.Errorf("the metrics lack %s: %s", line, metrics)
 		}
+	}
+	if err := w.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	kept := []string{}
+	for _, k := range w.past().Knocks {
+		kept = append(kept, fmt.Sprintf("%s %s x%d", k.From, k.Port, k.Packets))
+	}
+	if slices.Sort(kept); !slices.Equal(kept, want) {
+		t.Errorf("the history has %q, want %q", kept, want)
 	}
 }
