@@ -11,6 +11,7 @@ import (
 	"sallyport/check"
 	"sallyport/firewall"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 const (
@@ -85,7 +86,7 @@ func (c candidate) lockedOut(ctx context.Context) ([]firewall.Peer, error) {
 		}
 		further = firewall.LivePorts(live, c.policy)
 	}
-	peers, err := kernel.Peers(ctx)
+	peers, err := sockets.Peers(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"sallyport/check"
 	"sallyport/config"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // verifyTimeout bounds the whole of a verification.
@@ -90,10 +90,10 @@ func (v verification) run(ctx context.Context) []check.Result {
 	}
 	structure := do(structureCheck(), v.structure)
 	v.others(do)
-	var found kernel.Listening
+	var found sockets.Listening
 	var err error
 	do(listenersCheck(), func(ctx context.Context) check.Result {
-		found, err = kernel.Listeners(ctx)
+		found, err = sockets.Listeners(ctx)
 		return v.listeners(found, err, structure)
 	})
 	if v.live {

@@ -7,6 +7,7 @@ import (
 	"sallyport/firewall"
 	"sallyport/firewall/guard"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 	"sallyport/firewall/proof"
 )
 
@@ -76,7 +77,7 @@ func (v verification) onTrial(ctx context.Context, live *kernel.Conn) (check.Res
 }
 
 // listeners judges what listens by the policy, and by what was seen of the ruleset.
-func (v verification) listeners(found kernel.Listening, err error, structure check.Result) check.Result {
+func (v verification) listeners(found sockets.Listening, err error, structure check.Result) check.Result {
 	if err != nil {
 		return guard.Failure(err)
 	}
@@ -98,7 +99,7 @@ func (v verification) standing(structure check.Result) proof.Standing {
 }
 
 // tryTwin sends packets through a copy of all tables.
-func (v verification) tryTwin(ctx context.Context, found kernel.Listening, err error) check.Result {
+func (v verification) tryTwin(ctx context.Context, found sockets.Listening, err error) check.Result {
 	if v.off {
 		return check.Result{Status: check.Skipped, Detail: "there is no policy to compare what becomes of packets with"}
 	}
@@ -110,7 +111,7 @@ func (v verification) tryTwin(ctx context.Context, found kernel.Listening, err e
 }
 
 // tryLive sends packets of a stranger to the host as it is.
-func (v verification) tryLive(ctx context.Context, found kernel.Listening, err error) check.Result {
+func (v verification) tryLive(ctx context.Context, found sockets.Listening, err error) check.Result {
 	if err != nil {
 		return guard.Failure(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // Author is who changed the ruleset, as far as could be told. Its texts are in printable ASCII, and short.
@@ -42,7 +43,7 @@ func authorOf(proc string, c kernel.Change) Author {
 	if uid, ok := numberIn(status, "Uid:"); ok {
 		author.UID = &uid
 	}
-	author.Unit = escaped(kernel.UnitOf(string(contents(dir + "/cgroup"))))
+	author.Unit = escaped(sockets.UnitOf(string(contents(dir + "/cgroup"))))
 	author.Cmdline = escaped(string(bytes.ReplaceAll(bytes.TrimRight(cmdline, "\x00"), []byte{0}, []byte{' '})))
 	return author
 }

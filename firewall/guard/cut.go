@@ -7,7 +7,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // maxConnections bounds those that a result tells of one by one, and spelled those that its text does.
@@ -30,7 +30,7 @@ func (g *Guard) cutOff(ctx context.Context, repaired check.Result) check.Result 
 		repaired.Cause != check.FirewallRepaired && repaired.Cause != check.FirewallContended {
 		return repaired
 	}
-	cuts, err := g.live.CutOff(ctx, func(p firewall.Peer) bool { return p.Intrudes(g.policies...) })
+	cuts, err := sockets.CutOff(ctx, func(p firewall.Peer) bool { return p.Intrudes(g.policies...) })
 	if err != nil {
 		repaired.Detail += "; who came in meanwhile cannot be told: " + err.Error()
 		return repaired
@@ -39,7 +39,7 @@ func (g *Guard) cutOff(ctx context.Context, repaired check.Result) check.Result 
 }
 
 // withCuts adds to a result which connections were cut, or why they were not.
-func withCuts(r check.Result, cuts []kernel.Cut) check.Result {
+func withCuts(r check.Result, cuts []sockets.Cut) check.Result {
 	if len(cuts) == 0 {
 		return r
 	}

@@ -30,7 +30,6 @@ type Kernel interface {
 	Sentries() (*kernel.Sentries, error) // nil: there are none
 	Knocks(ctx context.Context) ([]kernel.Knock, error)
 	Refused(ctx context.Context) ([]kernel.Refusal, error)
-	CutOff(ctx context.Context, picks func(firewall.Peer) bool) ([]kernel.Cut, error)
 	Watch() (follow func(ctx context.Context, changed func(kernel.Change)) error, err error)
 }
 

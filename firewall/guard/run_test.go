@@ -42,10 +42,6 @@ func (*slow) Repair(context.Context, firewall.Ruleset, kernel.Dump, kernel.Dump)
 func (*slow) SetOwnership(kernel.Ownership)                 {}
 func (*slow) Learn(context.Context, []kernel.Learned) error { return errSlow }
 
-func (*slow) CutOff(context.Context, func(firewall.Peer) bool) ([]kernel.Cut, error) {
-	return nil, errSlow
-}
-
 func (*slow) Sentries() (*kernel.Sentries, error) { return nil, nil }
 
 func (*slow) Knocks(context.Context) ([]kernel.Knock, error) { return nil, errSlow }

@@ -1,49 +1,22 @@
 package kernel
 
 import (
-	"os"
-	"os/exec"
-	"runtime"
-	"strings"
+	"sallyport/firewall/internal/kerneltest"
 	"testing"
 
 	"github.com/pmezard/go-difflib/difflib"
-	"golang.org/x/sys/unix"
 )
 
-// newNamespace puts the test into a fresh network namespace. The thread is never unlocked: the runtime ends it with the
-// test's goroutine, and the namespace with it.
-func newNamespace(t testing.TB) {
-	t.Helper()
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		unprepared(t, "a network namespace: %v", err)
-	}
-}
+func newNamespace(t testing.TB) { t.Helper(); kerneltest.NewNamespace(t) }
 
-// unprepared ends a test that needs what is not there: as a failure where everything is meant to be there.
 func unprepared(t testing.TB, format string, args ...any) {
 	t.Helper()
-	if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
+	kerneltest.Unprepared(t, format, args...)
 }
 
-// runNft runs the program nft in the namespace of the test's thread.
 func runNft(t testing.TB, stdin string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath("nft")
-	if err != nil {
-		unprepared(t, "the program nft: %v", err)
-	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("nft %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
+	return kerneltest.Nft(t, stdin, args...)
 }
 
 func open4Test(t testing.TB) *Conn {

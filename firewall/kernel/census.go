@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // Census is what else in a network namespace can judge packets, change them or lead them away: all that is not Sallyport's.
@@ -107,7 +108,7 @@ func (c *Census) gap(format string, args ...any) {
 
 // host reads what tells a packet for the host from one that it passes on.
 func (c *Census) host() {
-	own, err := ownAddresses()
+	own, err := sockets.OwnAddresses()
 	if err != nil {
 		c.gap("the host's addresses: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sallyport/firewall/kernel/sockets"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -100,7 +101,7 @@ func (d Dump) Owned() bool { return d.table.owned() }
 
 // ownedBy is ErrOwned with the owner's name.
 func ownedBy(table string, live rawTable) error {
-	return fmt.Errorf("table inet %s is %w: %s", table, ErrOwned, portHolder(procfs, live.ownerPort()))
+	return fmt.Errorf("table inet %s is %w: %s", table, ErrOwned, sockets.PortHolder(live.ownerPort()))
 }
 
 // claim brings the table into the possession that is wanted before it is written, without a gap, and returns what is

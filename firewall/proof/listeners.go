@@ -9,7 +9,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // Standing is whether the ruleset judges packets now.
@@ -57,7 +57,7 @@ type ListenersEvidence struct {
 
 // Listeners judges what listens on a host against the policy, which is nil where none is wanted. A listener that the
 // policy does not name is well while the ruleset shuts it, and exposed where the ruleset does not judge packets.
-func Listeners(found kernel.Listening, policy *firewall.Policy, standing Standing) check.Result {
+func Listeners(found sockets.Listening, policy *firewall.Policy, standing Standing) check.Result {
 	reached := Reach(found.Sockets, policy)
 	evidence := ListenersEvidence{Listeners: make([]Seen, 0, len(reached))}
 	for _, r := range reached[:min(len(reached), shownListeners)] {
@@ -82,7 +82,7 @@ func Listeners(found kernel.Listening, policy *firewall.Policy, standing Standin
 // judgeListeners is the verdict. Only those count that not everybody is meant to reach.
 func judgeListeners(reached []Reached, standing Standing) check.Result {
 	guarded := slices.DeleteFunc(slices.Clone(reached), func(r Reached) bool {
-		return r.Scope == ScopeInside || r.Scope == ScopeAnyone || r.Listener.Transport == kernel.TransportPacket
+		return r.Scope == ScopeInside || r.Scope == ScopeAnyone || r.Listener.Transport == sockets.Packet
 	})
 	switch {
 	case len(guarded) == 0 || standing == StandingInForce:
@@ -173,7 +173,7 @@ func (e ListenersEvidence) Notes() []string {
 }
 
 // Describe is a listener in words: tcp 0.0.0.0:22 ("sshd", pid 812).
-func Describe(l kernel.Listener) string {
+func Describe(l sockets.Listener) string {
 	text := protocolText(l) + " " + addressText(l)
 	if l.Process.PID == 0 {
 		return text
@@ -197,7 +197,7 @@ func show(r Reached) Seen {
 	}
 }
 
-func protocolText(l kernel.Listener) string {
+func protocolText(l sockets.Listener) string {
 	if l.MPTCP {
 		return "mptcp"
 	}
@@ -205,19 +205,19 @@ func protocolText(l kernel.Listener) string {
 }
 
 // addressText is where it listens, as ss(8) writes it: *:22 is every address of both families.
-func addressText(l kernel.Listener) string {
+func addressText(l sockets.Listener) string {
 	by := ""
 	if l.Interface != "" {
 		by = "%" + l.Interface
 	}
 	switch l.Transport {
-	case kernel.TransportPacket:
+	case sockets.Packet:
 		const everything = 3 // ETH_P_ALL
 		if l.Port == everything {
 			return "all frames" + by
 		}
 		return fmt.Sprintf("frames 0x%04x%s", l.Port, by)
-	case kernel.TransportRaw:
+	case sockets.Raw:
 		return fmt.Sprintf("%s%s protocol %d", l.Address, by, l.Port)
 	}
 	host := l.Address.String() + by

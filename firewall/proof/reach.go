@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // Scope is how far away those are who reach a listener.
@@ -34,7 +34,7 @@ type Way struct {
 
 // Reached is a listener with who can reach it.
 type Reached struct {
-	Listener kernel.Listener
+	Listener sockets.Listener
 	Scope    Scope
 	Ways     []Way // in the order of the policy; none for a scope that needs none
 }
@@ -42,14 +42,14 @@ type Reached struct {
 // Reach tells for each listener who can reach it while the ruleset of the policy is in force: that of no policy, where it
 // is nil. The listener's address, family, interface and protocol count, and the exceptions' interfaces: what can never
 // meet is no way.
-func Reach(sockets []kernel.Listener, policy *firewall.Policy) []Reached {
-	all := make([]Reached, 0, len(sockets))
-	for _, l := range sockets {
+func Reach(listeners []sockets.Listener, policy *firewall.Policy) []Reached {
+	all := make([]Reached, 0, len(listeners))
+	for _, l := range listeners {
 		r := Reached{Listener: l}
 		switch {
 		case l.Loopback():
 			r.Scope = ScopeInside
-		case l.Transport == kernel.TransportPacket, policy == nil:
+		case l.Transport == sockets.Packet, policy == nil:
 			r.Scope = ScopeUnjudged
 		default:
 			r.Ways = ways(l, *policy)
@@ -72,7 +72,7 @@ func scopeOf(ways []Way) Scope {
 }
 
 // ways are the exceptions that a packet to the listener may come in by.
-func ways(l kernel.Listener, p firewall.Policy) []Way {
+func ways(l sockets.Listener, p firewall.Policy) []Way {
 	list := unasked(l, p)
 	protocol, ok := protocolOf(l.Transport)
 	if !ok {
@@ -98,10 +98,10 @@ func ways(l kernel.Listener, p firewall.Policy) []Way {
 }
 
 // unasked is what every ruleset lets in, whatever the exceptions are (firewall.Compile).
-func unasked(l kernel.Listener, p firewall.Policy) []Way {
+func unasked(l sockets.Listener, p firewall.Policy) []Way {
 	const icmp, icmpv6 = 1, 58
 	const dhcpClient, dhcpv6Client = 68, 546 // RFC 2131 section 4.1, RFC 8415 section 7.2
-	udp, raw := l.Transport == kernel.TransportUDP, l.Transport == kernel.TransportRaw
+	udp, raw := l.Transport == sockets.UDP, l.Transport == sockets.Raw
 	switch {
 	case udp && l.Port == dhcpClient && takes(l, netip.IPv4Unspecified()):
 		return []Way{{Note: "answers of DHCP servers, from port 67"}}
@@ -117,7 +117,7 @@ func unasked(l kernel.Listener, p firewall.Policy) []Way {
 }
 
 // takes says whether packets of the family of an address come to the listener.
-func takes(l kernel.Listener, a netip.Addr) bool {
+func takes(l sockets.Listener, a netip.Addr) bool {
 	if a.Is4() {
 		return l.Address.Is4() || l.Address == netip.IPv6Unspecified() && !l.V6Only
 	}
@@ -125,11 +125,11 @@ func takes(l kernel.Listener, a netip.Addr) bool {
 }
 
 // protocolOf is the transport as the policy knows it; false for one that no exception can name.
-func protocolOf(t kernel.Transport) (firewall.Protocol, bool) {
+func protocolOf(t sockets.Transport) (firewall.Protocol, bool) {
 	switch t {
-	case kernel.TransportTCP:
+	case sockets.TCP:
 		return firewall.TCP, true
-	case kernel.TransportUDP:
+	case sockets.UDP:
 		return firewall.UDP, true
 	default:
 		return 0, false
@@ -138,11 +138,11 @@ func protocolOf(t kernel.Transport) (firewall.Protocol, bool) {
 
 // Unused is the ports of the policy's exceptions on which nothing listens that others could reach, each with the name of
 // its exception, as in "8443/tcp (web)".
-func Unused(sockets []kernel.Listener, policy firewall.Policy) []string {
+func Unused(listeners []sockets.Listener, policy firewall.Policy) []string {
 	var list []string
 	for _, e := range slices.Concat(policy.Management, policy.Allow) {
 		for _, ports := range e.Ports {
-			listened := slices.ContainsFunc(sockets, func(l kernel.Listener) bool {
+			listened := slices.ContainsFunc(listeners, func(l sockets.Listener) bool {
 				protocol, ok := protocolOf(l.Transport)
 				return ok && protocol == ports.Protocol && ports.First <= l.Port && l.Port <= ports.Last && !l.Loopback()
 			})
@@ -177,7 +177,7 @@ func (r Reached) Who() string {
 	case ScopeShut:
 		return "nobody"
 	case ScopeUnjudged:
-		if r.Listener.Transport == kernel.TransportPacket {
+		if r.Listener.Transport == sockets.Packet {
 			return "every frame, before any rule"
 		}
 		return "anyone, as far as this policy goes"

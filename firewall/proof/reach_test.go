@@ -9,23 +9,23 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
-func tcpAt(address string) kernel.Listener { return socketAt(kernel.TransportTCP, address) }
-func udpAt(address string) kernel.Listener { return socketAt(kernel.TransportUDP, address) }
+func tcpAt(address string) sockets.Listener { return socketAt(sockets.TCP, address) }
+func udpAt(address string) sockets.Listener { return socketAt(sockets.UDP, address) }
 
-func socketAt(t kernel.Transport, address string) kernel.Listener {
+func socketAt(t sockets.Transport, address string) sockets.Listener {
 	at := netip.MustParseAddrPort(address)
-	return kernel.Listener{Transport: t, Address: at.Addr(), Port: at.Port()}
+	return sockets.Listener{Transport: t, Address: at.Addr(), Port: at.Port()}
 }
 
-func on(name string, l kernel.Listener) kernel.Listener {
+func on(name string, l sockets.Listener) sockets.Listener {
 	l.Interface = name
 	return l
 }
 
-func v6Only(l kernel.Listener) kernel.Listener {
+func v6Only(l sockets.Listener) sockets.Listener {
 	l.V6Only = true
 	return l
 }
@@ -56,11 +56,11 @@ func examplePolicy() *firewall.Policy {
 }
 
 func TestReach(t *testing.T) {
-	raw := func(protocol uint16) kernel.Listener {
-		return kernel.Listener{Transport: kernel.TransportRaw, Address: netip.IPv4Unspecified(), Port: protocol}
+	raw := func(protocol uint16) sockets.Listener {
+		return sockets.Listener{Transport: sockets.Raw, Address: netip.IPv4Unspecified(), Port: protocol}
 	}
 	for _, c := range []struct {
-		listener kernel.Listener
+		listener sockets.Listener
 		scope    Scope
 		who      string
 	}{
@@ -87,12 +87,12 @@ func TestReach(t *testing.T) {
 		{udpAt("0.0.0.0:68"), ScopeSome, "answers of DHCP servers, from port 67"},
 		{udpAt("[fe80::1]:546"), ScopeSome, "answers of DHCPv6 servers on the link"},
 		{udpAt("0.0.0.0:546"), ScopeShut, "nobody"},
-		{socketAt(kernel.TransportSCTP, "0.0.0.0:22"), ScopeShut, "nobody"},
+		{socketAt(sockets.SCTP, "0.0.0.0:22"), ScopeShut, "nobody"},
 		{raw(1), ScopeSome, "ICMP errors and pings"},
 		{raw(89), ScopeShut, "nobody"},
-		{kernel.Listener{Transport: kernel.TransportPacket, Port: 3}, ScopeUnjudged, "every frame, before any rule"},
+		{sockets.Listener{Transport: sockets.Packet, Port: 3}, ScopeUnjudged, "every frame, before any rule"},
 	} {
-		got := Reach([]kernel.Listener{c.listener}, examplePolicy())[0]
+		got := Reach([]sockets.Listener{c.listener}, examplePolicy())[0]
 		if got.Scope != c.scope || got.Who() != c.who {
 			t.Errorf("%s: %s, %q; want %s, %q", Describe(c.listener), got.Scope, got.Who(), c.scope, c.who)
 		}
@@ -104,11 +104,11 @@ func TestReachAgreesWithAdmits(t *testing.T) {
 	policy := examplePolicy()
 	stranger := map[bool]netip.Addr{true: netip.MustParseAddr("198.51.100.7"), false: netip.MustParseAddr("2001:db8:f::7")}
 	for port := uint16(1); port < 9000; port++ {
-		for _, l := range []kernel.Listener{
-			{Transport: kernel.TransportTCP, Address: netip.IPv4Unspecified(), Port: port},
-			{Transport: kernel.TransportTCP, Address: netip.IPv6Unspecified(), V6Only: true, Port: port},
+		for _, l := range []sockets.Listener{
+			{Transport: sockets.TCP, Address: netip.IPv4Unspecified(), Port: port},
+			{Transport: sockets.TCP, Address: netip.IPv6Unspecified(), V6Only: true, Port: port},
 		} {
-			r := Reach([]kernel.Listener{l}, policy)[0]
+			r := Reach([]sockets.Listener{l}, policy)[0]
 			want := policy.Admits(stranger[l.Address.Is4()], firewall.TCP, port)
 			if got := r.Scope == ScopeAnyone; got != want {
 				t.Errorf("%s: anyone %v, a stranger %v", Describe(l), got, want)
@@ -125,7 +125,7 @@ func TestReachAgreesWithAdmits(t *testing.T) {
 }
 
 func TestReachWithoutAPolicy(t *testing.T) {
-	for _, r := range Reach([]kernel.Listener{tcpAt("0.0.0.0:22"), tcpAt("127.0.0.1:22")}, nil) {
+	for _, r := range Reach([]sockets.Listener{tcpAt("0.0.0.0:22"), tcpAt("127.0.0.1:22")}, nil) {
 		if want := map[bool]Scope{true: ScopeInside, false: ScopeUnjudged}[r.Listener.Loopback()]; r.Scope != want {
 			t.Errorf("%s: %s, want %s", Describe(r.Listener), r.Scope, want)
 		}
@@ -133,7 +133,7 @@ func TestReachWithoutAPolicy(t *testing.T) {
 }
 
 func TestUnused(t *testing.T) {
-	got := Unused([]kernel.Listener{tcpAt("0.0.0.0:22"), tcpAt("[::]:8050"), tcpAt("127.0.0.1:443"), tcpAt("0.0.0.0:161")},
+	got := Unused([]sockets.Listener{tcpAt("0.0.0.0:22"), tcpAt("[::]:8050"), tcpAt("127.0.0.1:443"), tcpAt("0.0.0.0:161")},
 		*examplePolicy())
 	if want := []string{"161/udp (snmp)", "443/tcp (guests)"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
@@ -142,29 +142,31 @@ func TestUnused(t *testing.T) {
 
 func TestListenersVerdict(t *testing.T) {
 	shut, named, anyone, inside := tcpAt("0.0.0.0:3306"), tcpAt("0.0.0.0:22"), tcpAt("[::]:8080"), tcpAt("127.0.0.1:631")
-	shut.Process = kernel.Process{PID: 7, Name: "my\nsql"}
+	shut.Process = sockets.Process{PID: 7, Name: "my\nsql"}
 	for name, c := range map[string]struct {
-		sockets  []kernel.Listener
-		standing Standing
-		status   check.Status
-		cause    check.Cause
-		says     string
+		listeners []sockets.Listener
+		standing  Standing
+		status    check.Status
+		cause     check.Cause
+		says      string
 	}{
-		"in force": {[]kernel.Listener{shut, named, anyone, inside}, StandingInForce, check.OK, "",
+		"in force": {[]sockets.Listener{shut, named, anyone, inside}, StandingInForce, check.OK, "",
 			"4 listening: 1 reached by this host only, 1 by nobody, 1 by whom the policy names, 1 by anyone"},
 		"nothing": {nil, StandingOpen, check.OK, "", "nothing listens"},
-		"missing": {[]kernel.Listener{shut, inside}, StandingOpen, check.Fail, check.FirewallExposed,
+		"missing": {[]sockets.Listener{shut, inside}, StandingOpen, check.Fail, check.FirewallExposed,
 			`1 listener answers whoever asks, other rules aside: tcp 0.0.0.0:3306 ("my\\nsql", pid 7)`},
 		"missing, two": {
-			[]kernel.Listener{shut, named}, StandingOpen, check.Fail, check.FirewallExposed, "2 listeners answer",
+			[]sockets.Listener{shut, named}, StandingOpen, check.Fail, check.FirewallExposed, "2 listeners answer",
 		},
-		"missing, none that matters": {[]kernel.Listener{anyone, inside}, StandingOpen, check.OK, "", "2 listening"},
-		"drifted":                    {[]kernel.Listener{shut}, StandingDrifted, check.Unknown, check.FirewallDrift, "3306"},
+		"missing, none that matters": {[]sockets.Listener{anyone, inside}, StandingOpen, check.OK, "", "2 listening"},
+		"drifted": {
+			[]sockets.Listener{shut}, StandingDrifted, check.Unknown, check.FirewallDrift, "3306",
+		},
 		"not known": {
-			[]kernel.Listener{shut}, StandingUnknown, check.Unknown, check.FirewallNotPermitted, "3306",
+			[]sockets.Listener{shut}, StandingUnknown, check.Unknown, check.FirewallNotPermitted, "3306",
 		},
 	} {
-		got := Listeners(kernel.Listening{Sockets: c.sockets}, examplePolicy(), c.standing)
+		got := Listeners(sockets.Listening{Sockets: c.listeners}, examplePolicy(), c.standing)
 		if got.Status != c.status || got.Cause != c.cause || !strings.Contains(got.Detail, c.says) {
 			t.Errorf("%s: %v %s %q, want %v %s %q", name, got.Status, got.Cause, got.Detail, c.status, c.cause, c.says)
 		}
@@ -175,8 +177,8 @@ func TestListenersVerdict(t *testing.T) {
 }
 
 func TestListenersNotes(t *testing.T) {
-	found := kernel.Listening{
-		Sockets: []kernel.Listener{tcpAt("0.0.0.0:22")}, Unlisted: []kernel.Transport{kernel.TransportSCTP}, Hidden: true,
+	found := sockets.Listening{
+		Sockets: []sockets.Listener{tcpAt("0.0.0.0:22")}, Unlisted: []sockets.Transport{sockets.SCTP}, Hidden: true,
 	}
 	got := Listeners(found, examplePolicy(), StandingInForce)
 	for _, want := range []string{
@@ -196,11 +198,11 @@ func TestListenersNotes(t *testing.T) {
 // TestListenersEvidence holds the keys that a machine reads, the bound, and that no text of a process gets through raw.
 func TestListenersEvidence(t *testing.T) {
 	l := on("eth0", udpAt("0.0.0.0:161"))
-	l.UID, l.Process = 42, kernel.Process{
+	l.UID, l.Process = 42, sockets.Process{
 		PID: 7, Name: "a\x1b[31m", Exe: "/" + strings.Repeat("x", 500), Unit: "x\u202e.service",
 	}
-	sockets := slices.Repeat([]kernel.Listener{l}, shownListeners+3)
-	raw, err := json.Marshal(Listeners(kernel.Listening{Sockets: sockets}, examplePolicy(), StandingInForce).Evidence)
+	listeners := slices.Repeat([]sockets.Listener{l}, shownListeners+3)
+	raw, err := json.Marshal(Listeners(sockets.Listening{Sockets: listeners}, examplePolicy(), StandingInForce).Evidence)
 	if err != nil {
 		t.Fatal(err)
 	}

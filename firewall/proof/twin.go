@@ -10,6 +10,7 @@ import (
 
 	"sallyport/firewall"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // twinLimit is how long a twin may take, packets and search for the cause included.
@@ -83,7 +84,7 @@ func (t Twin) String() string {
 //
 // The errors are ErrNoTwin, naming the table; ErrNoPackets and kernel.ErrNoNamespace, where there are no rights to try it;
 // and those of reading the ruleset.
-func TryTwin(ctx context.Context, policy firewall.Policy, sockets []kernel.Listener) (Twin, error) {
+func TryTwin(ctx context.Context, policy firewall.Policy, listeners []sockets.Listener) (Twin, error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, twinLimit,
 		fmt.Errorf("no verdict of the twin in %s: %w", twinLimit, context.DeadlineExceeded))
@@ -92,7 +93,7 @@ func TryTwin(ctx context.Context, policy firewall.Policy, sockets []kernel.Liste
 	if err != nil {
 		return Twin{}, fmt.Errorf("twin: %w", err)
 	}
-	plan, err := planTwin(ctx, host, policy, sockets)
+	plan, err := planTwin(ctx, host, policy, listeners)
 	if err != nil {
 		return Twin{}, fmt.Errorf("twin: %w", err)
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // Bounds of a twin.
@@ -57,14 +57,14 @@ type twinPort struct {
 
 // planTwin asks the host by which interface each source comes in: by the one to which the route back leads. From
 // elsewhere the ruleset lets nobody in whom it has not dropped before as spoofed.
-func planTwin(ctx context.Context, h twinHost, p firewall.Policy, sockets []kernel.Listener) (twinPlan, error) {
+func planTwin(ctx context.Context, h twinHost, p firewall.Policy, listeners []sockets.Listener) (twinPlan, error) {
 	plan := twinPlan{untried: h.untried}
 	sources := twinSources(h, p)
-	routes, err := kernel.Routes(ctx, sources)
+	routes, err := sockets.Routes(ctx, sources)
 	if err != nil {
 		return twinPlan{}, err
 	}
-	ports := twinPorts(h, p, sockets)
+	ports := twinPorts(h, p, listeners)
 	for _, from := range sources {
 		by := routes[from]
 		to := slices.Concat(h.addresses(by, family(from)), h.addresses("", family(from)))
@@ -162,14 +162,14 @@ func neighbour(p netip.Prefix, all []firewall.Exception, h twinHost) netip.Addr 
 
 // twinPorts are those on which something listens, that the policy names, that rules speak of, and one that is none of
 // these.
-func twinPorts(h twinHost, p firewall.Policy, sockets []kernel.Listener) []twinPort {
+func twinPorts(h twinHost, p firewall.Policy, listeners []sockets.Listener) []twinPort {
 	var list []twinPort
 	add := func(protocol firewall.Protocol, port uint16, at netip.Addr) {
 		if !slices.Contains(list, twinPort{protocol, port, at}) && port != 0 && len(list) < maxTwinPorts {
 			list = append(list, twinPort{protocol, port, at})
 		}
 	}
-	for _, l := range sockets {
+	for _, l := range listeners {
 		protocol, ok := protocolOf(l.Transport)
 		if !ok || l.Loopback() {
 			continue

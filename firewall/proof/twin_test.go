@@ -15,6 +15,7 @@ import (
 	"sallyport/check"
 	"sallyport/firewall"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // newHost puts the test into a fresh namespace with two interfaces, addresses and a default route.
@@ -63,8 +64,8 @@ func twinPolicy() firewall.Policy {
 	}
 }
 
-func twinSockets() []kernel.Listener {
-	return []kernel.Listener{tcpAt("[::]:22"), tcpAt("0.0.0.0:8080"), udpAt("0.0.0.0:161"), tcpAt("10.20.0.1:3306")}
+func twinSockets() []sockets.Listener {
+	return []sockets.Listener{tcpAt("[::]:22"), tcpAt("0.0.0.0:8080"), udpAt("0.0.0.0:161"), tcpAt("10.20.0.1:3306")}
 }
 
 func inForce(t *testing.T, p firewall.Policy) {

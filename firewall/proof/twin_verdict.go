@@ -6,6 +6,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // shownDifferences is how many are in the evidence.
@@ -32,7 +33,7 @@ type DifferenceSeen struct {
 }
 
 // JudgeTwin says what a twin means; err is that of TryTwin.
-func JudgeTwin(t Twin, err error, sockets []kernel.Listener) check.Result {
+func JudgeTwin(t Twin, err error, listeners []sockets.Listener) check.Result {
 	if err != nil {
 		return noTwin(err)
 	}
@@ -44,7 +45,7 @@ func JudgeTwin(t Twin, err error, sockets []kernel.Listener) check.Result {
 		evidence.Tables = append(evidence.Tables, id.String())
 	}
 	for _, d := range t.Wrong[:min(len(t.Wrong), shownDifferences)] {
-		evidence.Wrong = append(evidence.Wrong, d.show(sockets))
+		evidence.Wrong = append(evidence.Wrong, d.show(listeners))
 	}
 	if t.Admits == t.Packets {
 		return check.Result{
@@ -60,10 +61,10 @@ func JudgeTwin(t Twin, err error, sockets []kernel.Listener) check.Result {
 	}
 	worst := worstDifference(t.Wrong)
 	result := worst.verdict()
-	result.Detail = fmt.Sprintf("%s (%s)", worst.in(sockets), t)
+	result.Detail = fmt.Sprintf("%s (%s)", worst.in(listeners), t)
 	if more := len(t.Wrong) - 1; more > 0 {
 		result.Detail = fmt.Sprintf("%s, and %d more packets met another fate than the policy says (%s)",
-			worst.in(sockets), more, t)
+			worst.in(listeners), more, t)
 	}
 	result.Evidence = evidence
 	return result
@@ -106,7 +107,7 @@ func (d Difference) verdict() check.Result {
 }
 
 // in is the difference in words.
-func (d Difference) in(sockets []kernel.Listener) string {
+func (d Difference) in(listeners []sockets.Listener) string {
 	text := d.Packet.String()
 	switch d.Fate {
 	case FateIn:
@@ -119,14 +120,14 @@ func (d Difference) in(sockets []kernel.Listener) string {
 	if d.Suspect != nil {
 		text += fmt.Sprintf("; it is because of the %s", d.Suspect)
 	}
-	if l := d.listener(sockets); l != "" {
+	if l := d.listener(listeners); l != "" {
 		text += "; there listens " + l
 	}
 	return text
 }
 
-func (d Difference) show(sockets []kernel.Listener) DifferenceSeen {
-	s := DifferenceSeen{Packet: d.Packet.String(), Fate: d.Fate, Listener: d.listener(sockets)}
+func (d Difference) show(listeners []sockets.Listener) DifferenceSeen {
+	s := DifferenceSeen{Packet: d.Packet.String(), Fate: d.Fate, Listener: d.listener(listeners)}
 	if d.Suspect != nil {
 		s.Suspect = d.Suspect.String()
 	}
@@ -134,8 +135,8 @@ func (d Difference) show(sockets []kernel.Listener) DifferenceSeen {
 }
 
 // listener describes what listens where the packet went.
-func (d Difference) listener(sockets []kernel.Listener) string {
-	for _, l := range sockets {
+func (d Difference) listener(listeners []sockets.Listener) string {
+	for _, l := range listeners {
 		protocol, ok := protocolOf(l.Transport)
 		if ok && protocol == d.Packet.Protocol && l.Port == d.Packet.Port && !l.Loopback() && takes(l, d.Packet.To) {
 			return Describe(l)

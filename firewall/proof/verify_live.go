@@ -10,7 +10,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // maxLiveTargets bounds the targets of one family: those of a host that listens on more are left out, and counted.
@@ -36,12 +36,12 @@ type LiveSeen struct {
 
 // TryLive sends packets of a made-up stranger to everything that listens on this very host, in the network namespace of
 // the calling thread, and to ports on which nothing does, and judges what came of them by the policy (see Live).
-func TryLive(ctx context.Context, policy firewall.Policy, sockets []kernel.Listener) check.Result {
+func TryLive(ctx context.Context, policy firewall.Policy, listeners []sockets.Listener) check.Result {
 	var evidence LiveEvidence
 	var all []LiveAnswer
 	var failure error
 	for _, kind := range []uint8{ipv4, ipv6} {
-		targets := liveTargetsOf(sockets, policy, kind)
+		targets := liveTargetsOf(listeners, policy, kind)
 		if more := len(targets) - maxLiveTargets; more > 0 {
 			targets, evidence.Omitted = targets[:maxLiveTargets], evidence.Omitted+more
 		}
@@ -56,12 +56,12 @@ func TryLive(ctx context.Context, policy firewall.Policy, sockets []kernel.Liste
 	if len(all) == 0 {
 		return noLive(failure)
 	}
-	return judgeLive(all, policy, sockets, evidence)
+	return judgeLive(all, policy, listeners, evidence)
 }
 
 // liveTargetsOf are the listeners that take packets of a family, and a port of each protocol on which nothing listens and
 // of which the policy does not speak.
-func liveTargetsOf(sockets []kernel.Listener, policy firewall.Policy, kind uint8) []LiveTarget {
+func liveTargetsOf(listeners []sockets.Listener, policy firewall.Policy, kind uint8) []LiveTarget {
 	everywhere := netip.IPv4Unspecified()
 	if kind == ipv6 {
 		everywhere = netip.IPv6Unspecified()
@@ -72,7 +72,7 @@ func liveTargetsOf(sockets []kernel.Listener, policy firewall.Policy, kind uint8
 			list = append(list, t)
 		}
 	}
-	for _, l := range sockets {
+	for _, l := range listeners {
 		protocol, ok := protocolOf(l.Transport)
 		if !ok || l.Loopback() || l.Address.IsMulticast() || l.Address.IsLinkLocalUnicast() || !takes(l, everywhere) {
 			continue
@@ -92,17 +92,17 @@ func liveTargetsOf(sockets []kernel.Listener, policy firewall.Policy, kind uint8
 
 // judgeLive says what answers mean. Any answer counts, a reset too: the packet may have been led to another port, of which
 // no ear tells.
-func judgeLive(all []LiveAnswer, policy firewall.Policy, sockets []kernel.Listener, evidence LiveEvidence) check.Result {
+func judgeLive(all []LiveAnswer, policy firewall.Policy, listeners []sockets.Listener, evidence LiveEvidence) check.Result {
 	var exposed, shut []string
 	for _, a := range all {
 		admitted := policy.AdmitsBy(a.By, a.From, a.Protocol, a.To.Port())
 		got := a.In || a.Says != SaysNothing
-		evidence.Answers = append(evidence.Answers, a.show(admitted, sockets))
+		evidence.Answers = append(evidence.Answers, a.show(admitted, listeners))
 		switch {
 		case got && !admitted:
-			exposed = append(exposed, a.words(sockets))
+			exposed = append(exposed, a.words(listeners))
 		case admitted && !got:
-			shut = append(shut, a.words(sockets))
+			shut = append(shut, a.words(listeners))
 		}
 	}
 	result := check.Result{Status: check.OK, Evidence: evidence}
@@ -147,23 +147,23 @@ func few(words []string) string {
 	return text
 }
 
-func (a LiveAnswer) listener(sockets []kernel.Listener) string {
+func (a LiveAnswer) listener(listeners []sockets.Listener) string {
 	packet := TwinPacket{To: a.To.Addr(), Protocol: a.Protocol, Port: a.To.Port()}
-	return Difference{Packet: packet}.listener(sockets)
+	return Difference{Packet: packet}.listener(listeners)
 }
 
 // words is what was tried, by what listens there where something does.
-func (a LiveAnswer) words(sockets []kernel.Listener) string {
-	if l := a.listener(sockets); l != "" {
+func (a LiveAnswer) words(listeners []sockets.Listener) string {
+	if l := a.listener(listeners); l != "" {
 		return l
 	}
 	return fmt.Sprintf("%s %s (where nothing listens)", protocolName(a.Protocol), a.To)
 }
 
-func (a LiveAnswer) show(admitted bool, sockets []kernel.Listener) LiveSeen {
+func (a LiveAnswer) show(admitted bool, listeners []sockets.Listener) LiveSeen {
 	return LiveSeen{
 		Protocol: protocolName(a.Protocol), To: a.To.String(), From: a.From.String(), In: a.In, Says: a.Says.String(),
-		Admitted: admitted, Listener: a.listener(sockets),
+		Admitted: admitted, Listener: a.listener(listeners),
 	}
 }
 

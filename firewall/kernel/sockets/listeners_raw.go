@@ -1,4 +1,4 @@
-package kernel
+package sockets
 
 import (
 	"bufio"
@@ -80,7 +80,7 @@ func parseRawSockets(r io.Reader) ([]Listener, error) {
 			return nil, fmt.Errorf("a raw socket at %q: %w", fields[1], err)
 		}
 		all = append(all, Listener{
-			Transport: TransportRaw, Address: address, Port: uint16(protocol), UID: uint32(uid), Inode: uint32(inode),
+			Transport: Raw, Address: address, Port: uint16(protocol), UID: uint32(uid), Inode: uint32(inode),
 		})
 	}
 	return all, lines.Err()

@@ -1,4 +1,4 @@
-package kernel
+package sockets
 
 import (
 	"context"
@@ -15,11 +15,11 @@ import (
 func Routes(ctx context.Context, to []netip.Addr) (map[netip.Addr]string, error) {
 	names, err := interfaceNames()
 	if err != nil {
-		return nil, fmt.Errorf("kernel: list the host's interfaces: %w", err)
+		return nil, fmt.Errorf("sockets: list the host's interfaces: %w", err)
 	}
 	conn, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
 	if err != nil {
-		return nil, fmt.Errorf("kernel: open a socket to ask for routes: %w", err)
+		return nil, fmt.Errorf("sockets: open a socket to ask for routes: %w", err)
 	}
 	defer func() { _ = conn.Close() }() // nothing was written that could be lost
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })

@@ -1,4 +1,4 @@
-package kernel
+package sockets
 
 import (
 	"cmp"
@@ -26,12 +26,12 @@ type Transport string
 
 // The transports of which sockets are listed.
 const (
-	TransportTCP     Transport = "tcp"
-	TransportUDP     Transport = "udp"
-	TransportUDPLite Transport = "udplite"
-	TransportSCTP    Transport = "sctp"
-	TransportRaw     Transport = "raw"    // IP packets of one protocol, after the ruleset
-	TransportPacket  Transport = "packet" // whole frames, before any ruleset of the hook input
+	TCP     Transport = "tcp"
+	UDP     Transport = "udp"
+	UDPLite Transport = "udplite"
+	SCTP    Transport = "sctp"
+	Raw     Transport = "raw"    // IP packets of one protocol, after the ruleset
+	Packet  Transport = "packet" // whole frames, before any ruleset of the hook input
 )
 
 // Listener is a socket that takes packets nobody asked for: a listening one, or one without a connection that is bound to
@@ -67,7 +67,7 @@ type Listening struct {
 
 // Listeners lists the listening sockets of the calling thread's network namespace, of every process, in both families,
 // with the process that holds each. It needs no privilege for the sockets, and CAP_SYS_PTRACE (root) for processes of
-// other users. It takes at most five seconds, less where the context ends sooner. The errors are ErrNoSockDiag,
+// other users. It takes at most five seconds, less where the context ends sooner. The errors are ErrNoDiag,
 // ErrTooManyListeners, and the context's.
 func Listeners(ctx context.Context) (Listening, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, listenersLimit,
@@ -75,11 +75,11 @@ func Listeners(ctx context.Context) (Listening, error) {
 	defer cancel()
 	names, err := interfaceNames()
 	if err != nil {
-		return Listening{}, fmt.Errorf("kernel: list the host's interfaces: %w", err)
+		return Listening{}, fmt.Errorf("sockets: list the host's interfaces: %w", err)
 	}
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: dumpBuffer})
+	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: diagBuffer})
 	if err != nil {
-		return Listening{}, fmt.Errorf("kernel: open a socket to list listeners: %w", diagReason(err))
+		return Listening{}, fmt.Errorf("sockets: open a socket to list listeners: %w", diagReason(err))
 	}
 	defer func() { _ = conn.Close() }() // nothing was written that could be lost
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -89,7 +89,7 @@ func Listeners(ctx context.Context) (Listening, error) {
 		err = cause
 	}
 	if err != nil {
-		return Listening{}, fmt.Errorf("kernel: list listening sockets: %w", err)
+		return Listening{}, fmt.Errorf("sockets: list listening sockets: %w", err)
 	}
 	found.Sockets = tidy(found.Sockets)
 	found.Hidden = addProcesses(ctx, procRoot, found.Sockets)
@@ -104,17 +104,17 @@ func askEach(conn *netlink.Conn, names map[uint32]string) (Listening, error) {
 		protocol  string // as /proc/net/protocols names it
 		list      func() ([]Listener, error)
 	}{
-		{TransportTCP, "TCP", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_TCP) }},
-		{TransportTCP, "MPTCP", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_MPTCP) }},
-		{TransportUDP, "UDP", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_UDP) }},
-		{TransportUDPLite, "UDP-Lite", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_UDPLITE) }},
-		{TransportSCTP, "SCTP", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_SCTP) }},
-		{TransportPacket, "PACKET", func() ([]Listener, error) { return packetSockets(conn, names) }},
-		{TransportRaw, "RAW", rawSockets},
+		{TCP, "TCP", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_TCP) }},
+		{TCP, "MPTCP", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_MPTCP) }},
+		{UDP, "UDP", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_UDP) }},
+		{UDPLite, "UDP-Lite", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_UDPLITE) }},
+		{SCTP, "SCTP", func() ([]Listener, error) { return listenersOf(conn, names, unix.IPPROTO_SCTP) }},
+		{Packet, "PACKET", func() ([]Listener, error) { return packetSockets(conn, names) }},
+		{Raw, "RAW", rawSockets},
 	} {
 		list, err := ask.list()
 		switch {
-		case errors.Is(err, ErrNoSockDiag):
+		case errors.Is(err, ErrNoDiag):
 			if hasProtocol(ask.protocol) && !slices.Contains(found.Unlisted, ask.transport) {
 				found.Unlisted = append(found.Unlisted, ask.transport)
 			}
@@ -143,11 +143,11 @@ func tidy(all []Listener) []Listener {
 		}
 	}
 	all = slices.DeleteFunc(all, func(l Listener) bool {
-		return l.Transport == TransportTCP && !l.MPTCP &&
+		return l.Transport == TCP && !l.MPTCP &&
 			multipath[place{netip.AddrPortFrom(l.Address, l.Port), l.Interface}]
 	})
 	order := []Transport{
-		TransportTCP, TransportUDP, TransportUDPLite, TransportSCTP, TransportRaw, TransportPacket,
+		TCP, UDP, UDPLite, SCTP, Raw, Packet,
 	}
 	slices.SortFunc(all, func(a, b Listener) int {
 		return cmp.Or(

@@ -1,9 +1,10 @@
-package kernel
+package sockets
 
 import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -52,13 +53,13 @@ func listenersOf(conn *netlink.Conn, names map[uint32]string, protocol uint16) (
 func transportOf(protocol uint16) Transport {
 	switch protocol {
 	case unix.IPPROTO_UDP:
-		return TransportUDP
+		return UDP
 	case unix.IPPROTO_UDPLITE:
-		return TransportUDPLite
+		return UDPLite
 	case unix.IPPROTO_SCTP:
-		return TransportSCTP
+		return SCTP
 	default:
-		return TransportTCP
+		return TCP
 	}
 }
 
@@ -73,7 +74,7 @@ func listenQuestion(family byte, protocol uint16) []byte {
 		b[diagProtocolAt] = byte(protocol)
 		return b
 	}
-	attribute := binary.NativeEndian.AppendUint16(nil, attributeHeader+4)
+	attribute := binary.NativeEndian.AppendUint16(nil, unix.SizeofNlAttr+4)
 	attribute = binary.NativeEndian.AppendUint16(attribute, inetDiagReqProtocol)
 	return append(b, binary.NativeEndian.AppendUint32(attribute, uint32(protocol))...)
 }
@@ -124,11 +125,11 @@ func parseListener(b []byte, names map[uint32]string) (Listener, error) {
 	default:
 		return Listener{}, fmt.Errorf("%w: a socket of the address family %d", errMalformed, b[0])
 	}
-	attrs, err := parseAttributes(b[diagAnswer:])
+	attrs, err := attributes(b[diagAnswer:])
 	if err != nil {
 		return Listener{}, err
 	}
-	l.V6Only = attrs.numberOr0(inetDiagSKV6Only) != 0
+	l.V6Only = slices.Equal(attrs[inetDiagSKV6Only], []byte{1})
 	return l, nil
 }
 
@@ -165,23 +166,39 @@ func packetSockets(conn *netlink.Conn, names map[uint32]string) ([]Listener, err
 	return all, nil
 }
 
+// attributes is the payloads of attributes by their type.
+func attributes(b []byte) (map[uint16][]byte, error) {
+	decoder, err := netlink.NewAttributeDecoder(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	found := make(map[uint16][]byte)
+	for decoder.Next() {
+		found[decoder.Type()] = decoder.Bytes()
+	}
+	if err := decoder.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	return found, nil
+}
+
 // parsePacketSocket reads a struct packet_diag_msg with its attributes.
 func parsePacketSocket(b []byte, names map[uint32]string) (Listener, error) {
 	if len(b) < packetAnswer {
 		return Listener{}, fmt.Errorf("%w: a packet socket of %d bytes", errMalformed, len(b))
 	}
-	attrs, err := parseAttributes(b[packetAnswer:])
+	attrs, err := attributes(b[packetAnswer:])
 	if err != nil {
 		return Listener{}, err
 	}
 	l := Listener{
-		Transport: TransportPacket,
+		Transport: Packet,
 		Port:      binary.NativeEndian.Uint16(b[2:]), Inode: binary.NativeEndian.Uint32(b[4:]),
 	}
-	if info := attrs.bytes(packetDiagInfo); len(info) >= packetInfoLength {
+	if info := attrs[packetDiagInfo]; len(info) >= packetInfoLength {
 		l.Interface = interfaceName(names, binary.NativeEndian.Uint32(info))
 	}
-	if user := attrs.bytes(packetDiagUID); len(user) == 4 {
+	if user := attrs[packetDiagUID]; len(user) == 4 {
 		l.UID = binary.NativeEndian.Uint32(user)
 	}
 	return l, nil

@@ -1,4 +1,4 @@
-package kernel
+package sockets
 
 import (
 	"context"
@@ -18,15 +18,18 @@ import (
 
 // What Peers may come to besides the context's errors and those of socket(2), for errors.Is.
 var (
-	// ErrNoSockDiag says that the kernel cannot list TCP sockets.
-	ErrNoSockDiag = errors.New("the kernel cannot list TCP connections: load the module tcp_diag")
-	// ErrTooManySockets says that there are more than Peers reads.
-	ErrTooManySockets = fmt.Errorf("more than %d TCP sockets of one family", maxSockets)
+	// ErrNoDiag says that the kernel cannot list TCP sockets.
+	ErrNoDiag = errors.New("the kernel cannot list TCP connections: load the module tcp_diag")
+	// ErrTooManyConnections says that there are more than Peers reads.
+	ErrTooManyConnections = fmt.Errorf("more than %d TCP sockets of one family", maxSockets)
 )
+
+var errMalformed = errors.New("malformed sock_diag answer")
 
 const (
 	maxSockets  = 1 << 16         // of one family: some 6 MiB of answers
 	peersLimit  = 5 * time.Second // when the caller sets no nearer deadline
+	diagBuffer  = 64 << 10        // above the 32 KiB in which the kernel fills a dump for a reader that takes as much
 	diagRequest = 56              // struct inet_diag_req_v2 (linux/inet_diag.h)
 	diagAnswer  = 72              // struct inet_diag_msg, without what follows it
 
@@ -47,13 +50,13 @@ func Peers(ctx context.Context) ([]firewall.Peer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, peersLimit,
 		fmt.Errorf("no list of TCP connections in %s: %w", peersLimit, context.DeadlineExceeded))
 	defer cancel()
-	own, err := ownAddresses()
+	own, err := OwnAddresses()
 	if err != nil {
-		return nil, fmt.Errorf("kernel: list the host's addresses: %w", err)
+		return nil, fmt.Errorf("sockets: list the host's addresses: %w", err)
 	}
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: dumpBuffer})
+	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: diagBuffer})
 	if err != nil {
-		return nil, fmt.Errorf("kernel: open a socket to list connections: %w", diagReason(err))
+		return nil, fmt.Errorf("sockets: open a socket to list connections: %w", diagReason(err))
 	}
 	defer func() { _ = conn.Close() }() // nothing was written that could be lost
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -64,7 +67,7 @@ func Peers(ctx context.Context) ([]firewall.Peer, error) {
 	}
 	list, bound, _ := peers(all, own)
 	if err := placePeers(ctx, list, bound); err != nil {
-		return nil, fmt.Errorf("kernel: %w", err)
+		return nil, fmt.Errorf("sockets: %w", err)
 	}
 	return list, nil
 }
@@ -78,15 +81,16 @@ func allSockets(ctx context.Context, conn *netlink.Conn, states uint32) ([]socke
 			err = context.Cause(ctx)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("kernel: list TCP connections: %w", err)
+			return nil, fmt.Errorf("sockets: list TCP connections: %w", err)
 		}
 		all = append(all, list...)
 	}
 	return all, nil
 }
 
-// ownAddresses is what the interfaces of the namespace have.
-func ownAddresses() (map[netip.Addr]bool, error) {
+// OwnAddresses is the addresses that the interfaces of the calling thread's network namespace have. IPv4 ones are not
+// written as IPv6.
+func OwnAddresses() (map[netip.Addr]bool, error) {
 	list, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, err
@@ -150,7 +154,7 @@ func sockets(conn *netlink.Conn, family byte, states uint32) ([]socket, error) {
 		case m.Header.Sequence != sent.Header.Sequence:
 			failure = fmt.Errorf("netlink answer %d to request %d", m.Header.Sequence, sent.Header.Sequence)
 		case len(list) == maxSockets:
-			failure = ErrTooManySockets
+			failure = ErrTooManyConnections
 		default:
 			var s socket
 			s, failure = parseSocket(m.Data)
@@ -203,7 +207,7 @@ func parseSocket(b []byte) (socket, error) {
 func diagReason(err error) error {
 	for _, number := range []unix.Errno{unix.ENOENT, unix.EPROTONOSUPPORT, unix.EINVAL} {
 		if errors.Is(err, number) {
-			return fmt.Errorf("%w: %w", ErrNoSockDiag, number)
+			return fmt.Errorf("%w: %w", ErrNoDiag, number)
 		}
 	}
 	return err

@@ -1,4 +1,4 @@
-package kernel
+package sockets
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sallyport/firewall/internal/kerneltest"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,9 +46,9 @@ func found(t *testing.T) Listening {
 
 // TestListeners lists real sockets of every transport that this kernel has, and none that is connected or bound to nothing.
 func TestListeners(t *testing.T) {
-	newNamespace(t)
-	if err := runIP(t.Context(), "link set lo up"); err != nil {
-		unprepared(t, "%v", err)
+	kerneltest.NewNamespace(t)
+	if err := kerneltest.IP(t.Context(), "link set lo up"); err != nil {
+		kerneltest.Unprepared(t, "%v", err)
 	}
 	if got := found(t); len(got.Sockets) > 0 {
 		t.Fatalf("in an empty namespace: %+v", got)
@@ -91,14 +92,14 @@ func TestListeners(t *testing.T) {
 
 	any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
 	want := []Listener{
-		{Transport: TransportTCP, Address: any6, Port: 22},
-		{Transport: TransportTCP, Address: netip.MustParseAddr("127.0.0.1"), Port: 631},
-		{Transport: TransportTCP, MPTCP: true, Address: any4, Port: 8080},
-		{Transport: TransportUDP, Address: any6, V6Only: true, Port: 53},
-		{Transport: TransportUDP, Address: any4, Port: 123, Interface: "lo"},
-		{Transport: TransportUDPLite, Address: any4, Port: 7},
-		{Transport: TransportRaw, Address: any4, Port: unix.IPPROTO_ICMP},
-		{Transport: TransportPacket, Port: unix.ETH_P_ARP},
+		{Transport: TCP, Address: any6, Port: 22},
+		{Transport: TCP, Address: netip.MustParseAddr("127.0.0.1"), Port: 631},
+		{Transport: TCP, MPTCP: true, Address: any4, Port: 8080},
+		{Transport: UDP, Address: any6, V6Only: true, Port: 53},
+		{Transport: UDP, Address: any4, Port: 123, Interface: "lo"},
+		{Transport: UDPLite, Address: any4, Port: 7},
+		{Transport: Raw, Address: any4, Port: unix.IPPROTO_ICMP},
+		{Transport: Packet, Port: unix.ETH_P_ARP},
 	}
 	got := found(t)
 	if diff := cmp.Diff(want, got.Sockets, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
@@ -113,9 +114,9 @@ func htons(n uint16) uint16 { return n>>8 | n<<8 }
 
 // TestListenersSayWho holds that a socket's process, program and user are told.
 func TestListenersSayWho(t *testing.T) {
-	newNamespace(t)
-	if err := runIP(t.Context(), "link set lo up"); err != nil {
-		unprepared(t, "%v", err)
+	kerneltest.NewNamespace(t)
+	if err := kerneltest.IP(t.Context(), "link set lo up"); err != nil {
+		kerneltest.Unprepared(t, "%v", err)
 	}
 	if _, err := listenPlain(t, "127.0.0.1:22"); err != nil {
 		t.Fatal(err)
@@ -204,7 +205,7 @@ func FuzzParseListener(f *testing.F) {
 		if l, err := parseListener(b, nil); err == nil && !l.Address.IsValid() {
 			t.Errorf("no address: %+v", l)
 		}
-		if l, err := parsePacketSocket(b, nil); err == nil && l.Transport != TransportPacket {
+		if l, err := parsePacketSocket(b, nil); err == nil && l.Transport != Packet {
 			t.Errorf("%+v", l)
 		}
 	})
@@ -218,7 +219,7 @@ const rawLines = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->
 func TestParseRawSockets(t *testing.T) {
 	got, err := parseRawSockets(strings.NewReader(rawLines))
 	loopback := netip.MustParseAddr("127.0.0.1")
-	want := []Listener{{Transport: TransportRaw, Address: loopback, Port: 1, UID: 1000, Inode: 4711}}
+	want := []Listener{{Transport: Raw, Address: loopback, Port: 1, UID: 1000, Inode: 4711}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}

@@ -1,4 +1,4 @@
-package kernel
+package sockets
 
 import (
 	"context"
@@ -13,8 +13,13 @@ import (
 	"sallyport/firewall"
 )
 
-// ErrNoDestroy says that the kernel cannot end others' connections.
-var ErrNoDestroy = errors.New("the kernel cannot end connections (CONFIG_INET_DIAG_DESTROY)")
+// What a connection may stay for, for errors.Is.
+var (
+	// ErrNoDestroy says that the kernel cannot end others' connections.
+	ErrNoDestroy = errors.New("the kernel cannot end connections (CONFIG_INET_DIAG_DESTROY)")
+	// ErrNotPermitted says that the kernel wants CAP_NET_ADMIN in the user namespace that owns the network namespace.
+	ErrNotPermitted = errors.New("ending connections needs CAP_NET_ADMIN (run as root)")
+)
 
 // States of a TCP socket in which data may still come in (linux/tcp_states.h). That of a connection that is only half open
 // stands for its requests too (inet_diag_dump_icsk).
@@ -36,21 +41,21 @@ type Cut struct {
 // maxCuts bounds the connections that are ended, and told of, at once.
 const maxCuts = 1000
 
-// CutOff ends those of the namespace's TCP connections with others, established or half open, that the function picks,
-// with a reset to both ends. Neither the host's connections with itself nor its listeners are among them. It takes at
-// most five seconds, less where the context ends sooner. A connection that ends by itself meanwhile is not told of. The
-// errors are those of Peers.
-func (*Conn) CutOff(ctx context.Context, picks func(firewall.Peer) bool) ([]Cut, error) {
+// CutOff ends those TCP connections with others, established or half open, of the calling thread's network namespace that
+// the function picks, with a reset to both ends. Neither the host's connections with itself nor its listeners are among
+// them. It takes at most five seconds, less where the context ends sooner. A connection that ends by itself meanwhile is
+// not told of. The errors are those of Peers.
+func CutOff(ctx context.Context, picks func(firewall.Peer) bool) ([]Cut, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, peersLimit,
 		fmt.Errorf("no list of TCP connections in %s: %w", peersLimit, context.DeadlineExceeded))
 	defer cancel()
-	own, err := ownAddresses()
+	own, err := OwnAddresses()
 	if err != nil {
-		return nil, fmt.Errorf("kernel: list the host's addresses: %w", err)
+		return nil, fmt.Errorf("sockets: list the host's addresses: %w", err)
 	}
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: dumpBuffer})
+	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: diagBuffer})
 	if err != nil {
-		return nil, fmt.Errorf("kernel: open a socket to list connections: %w", diagReason(err))
+		return nil, fmt.Errorf("sockets: open a socket to list connections: %w", diagReason(err))
 	}
 	defer func() { _ = conn.Close() }() // nothing was written that could be lost
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -61,7 +66,7 @@ func (*Conn) CutOff(ctx context.Context, picks func(firewall.Peer) bool) ([]Cut,
 	}
 	list, bound, of := peers(all, own)
 	if err := placePeers(ctx, list, bound); err != nil {
-		return nil, fmt.Errorf("kernel: %w", err)
+		return nil, fmt.Errorf("sockets: %w", err)
 	}
 	var cuts []Cut
 	for i, p := range list {

@@ -1,9 +1,8 @@
-package kernel
+package sockets
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -11,24 +10,14 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/internal/kerneltest"
 )
-
-// runIP runs the program ip in the namespace of the calling thread.
-func runIP(ctx context.Context, lines ...string) error {
-	for _, line := range lines {
-		if out, err := exec.CommandContext(ctx, "ip", strings.Fields(line)...).CombinedOutput(); err != nil {
-			return fmt.Errorf("ip %s: %w\n%s", line, err, out)
-		}
-	}
-	return nil
-}
 
 // elsewhere is a thread in another namespace, and how to have something done there.
 func elsewhere(t *testing.T) (do func(func() error) error, thread int) {
@@ -49,7 +38,7 @@ func elsewhere(t *testing.T) (do func(func() error) error, thread int) {
 	}()
 	thread = <-begun
 	if thread == 0 {
-		unprepared(t, "a second network namespace")
+		kerneltest.Unprepared(t, "a second network namespace")
 	}
 	t.Cleanup(func() { close(calls); <-ended })
 	return func(f func() error) error { calls <- f; return <-results }, thread
@@ -91,7 +80,7 @@ func dialPlain(ctx context.Context, from, to string) (net.Conn, error) {
 // TestPeers lists real connections between two namespaces: IPv4, IPv6, IPv4 to a socket of both families, one that went
 // out, one whose listener is gone; and not those of the host with itself.
 func TestPeers(t *testing.T) {
-	newNamespace(t)
+	kerneltest.NewNamespace(t)
 	here, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		t.Fatal(err)
@@ -99,17 +88,17 @@ func TestPeers(t *testing.T) {
 	defer func() { _ = here.Close() }()
 	there, thread := elsewhere(t)
 	if _, err := exec.LookPath("ip"); err != nil {
-		unprepared(t, "the program ip: %v", err)
+		kerneltest.Unprepared(t, "the program ip: %v", err)
 	}
 	configure := func(host string) error {
-		return runIP(t.Context(), "addr add 10.20.0."+host+"/24 dev eth0",
+		return kerneltest.IP(t.Context(), "addr add 10.20.0."+host+"/24 dev eth0",
 			"addr add 2001:db8::"+host+"/64 dev eth0 nodad", "addr add fe80::"+host+"/64 dev eth0 nodad",
 			"link set eth0 up", "route add 198.51.100.0/24 dev eth0")
 	}
 	plug := "link add eth0 type veth peer name eth0 netns " + strconv.Itoa(thread)
-	err = errors.Join(runIP(t.Context(), "link set lo up", plug), configure("1"),
+	err = errors.Join(kerneltest.IP(t.Context(), "link set lo up", plug), configure("1"),
 		there(func() error {
-			return errors.Join(configure("9"), runIP(t.Context(), "addr add 198.51.100.9/32 dev eth0"))
+			return errors.Join(configure("9"), kerneltest.IP(t.Context(), "addr add 198.51.100.9/32 dev eth0"))
 		}))
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +171,7 @@ func wantPeers(t *testing.T, want []firewall.Peer) {
 }
 
 func TestPeersOfAnEndedContext(t *testing.T) {
-	newNamespace(t)
+	kerneltest.NewNamespace(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Peers(ctx); !errors.Is(err, context.Canceled) {

@@ -1,4 +1,4 @@
-package kernel
+package sockets
 
 import (
 	"bytes"
@@ -13,16 +13,18 @@ import (
 )
 
 const (
-	procfs = "/proc"
 	// netlinkRead is how much of the list of netlink sockets is read: some ten thousand of them.
 	netlinkRead = 1 << 20
 	// holderFiles bounds the descriptors that are looked at for the owner of a socket.
 	holderFiles = 100_000
 )
 
-// portHolder names the process that has the netlink socket with a port, in printable ASCII. Without the right to look at
-// others' descriptors (root, or CAP_SYS_PTRACE) it is the process that the port is named after, which is what the kernel
-// does for the first socket of one (netlink_autobind).
+// PortHolder names the process that has the netlink socket of nftables with a port, in printable ASCII. Without the right
+// to look at others' descriptors (root, or CAP_SYS_PTRACE) it is the process that the port is named after, which is what
+// the kernel does for the first socket of one (netlink_autobind).
+func PortHolder(port uint32) string { return portHolder(procRoot, port) }
+
+// portHolder is PortHolder by the proc that is given.
 func portHolder(proc string, port uint32) string {
 	list, err := limitedFile(proc+"/thread-self/net/netlink", netlinkRead)
 	if err == nil {
