@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,22 +15,22 @@ import (
 // tenth of the time.
 func TestOthersAreLookedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks := 0
+		var looks atomic.Int64
 		var took time.Duration
 		o := &others{wake: make(chan struct{}, 1), look: func(context.Context) check.Result {
-			looks++
+			looks.Add(1)
 			time.Sleep(took)
 			return check.Result{Status: check.OK}
 		}}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { o.keep(ctx); close(ended) }()
-		after := func(d time.Duration, want int, why string) {
+		after := func(d time.Duration, want int64, why string) {
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()
-			if looks != want {
-				t.Fatalf("%s: %d looks, not %d", why, looks, want)
+			if got := looks.Load(); got != want {
+				t.Fatalf("%s: %d looks, not %d", why, got, want)
 			}
 		}
 		after(time.Second, 1, "at first")
@@ -44,8 +45,8 @@ func TestOthersAreLookedAt(t *testing.T) {
 			o.changed(kernel.Change{})
 			time.Sleep(100 * time.Millisecond)
 		}
-		if looks > 3+11 {
-			t.Errorf("%d looks of a second each in 100 seconds", looks-3)
+		if made := looks.Load() - 3; made > 11 {
+			t.Errorf("%d looks of a second each in 100 seconds", made)
 		}
 		cancel()
 		<-ended
