@@ -163,14 +163,7 @@ func hostsSize(n int) uint32 {
 // rules is the exception's chain. Its ports stand in the same rule as its own sources, so exceptions cannot cross.
 func (w way) rules() Chain {
 	c := Chain{Name: w.chain(), Note: w.note()}
-	for _, proto := range []struct {
-		dport Field
-		ports []Value
-	}{{TCPDport, w.tcp}, {UDPDport, w.udp}} {
-		if len(proto.ports) == 0 {
-			continue
-		}
-		ports := Match{Field: proto.dport, Values: proto.ports}
+	for _, ports := range portsOf(w.tcp, w.udp) {
 		if w.any {
 			c.Rules = append(c.Rules, counted(w.chain(), Accept, ports))
 		}

@@ -226,7 +226,7 @@ func TestDestinationsDoNotCross(t *testing.T) {
 			asked++
 		}
 	}
-	if asked != 10 {
+	if asked != 12 {
 		t.Errorf("%d rules of destinations", asked)
 	}
 }

@@ -107,14 +107,7 @@ func (x exit) lookups() []Statement {
 // rules is the destination's chain. Its ports stand in the same rule as its own addresses, so destinations cannot cross.
 func (x exit) rules() Chain {
 	c := Chain{Name: x.chain(), Note: "destination: " + x.name}
-	for _, proto := range []struct {
-		dport Field
-		ports []Value
-	}{{TCPDport, x.tcp}, {UDPDport, x.udp}} {
-		if len(proto.ports) == 0 {
-			continue
-		}
-		ports := Match{Field: proto.dport, Values: proto.ports}
+	for _, ports := range portsOf(x.tcp, x.udp) {
 		for _, lookup := range x.lookups() {
 			matches := []Statement{ports}
 			if lookup != nil {

@@ -40,9 +40,14 @@ const (
 )
 
 // Apply brings the table inet sallyport to the ruleset, whatever is there: nothing, an older ruleset, a drifted one, one
-// with chains, sets and rules of others in it. It is one transaction; base chains stay as they are unless their own hook,
-// priority or type is wrong, and named counters go on counting. What was written is read back and compared; what differs
-// is written once more from nothing but the base chains, and then is a MismatchError.
+// with chains, sets and rules of others in it. The change is one transaction; base chains stay as they are unless their own
+// hook, priority or type is wrong, and named counters go on counting. What was written is read back and compared; what
+// differs is written once more from nothing but the base chains, and then is a MismatchError.
+//
+// Where the table judges packets and sets of intervals are new or changed, a transaction before the change makes them, and
+// one after it gives them their names, so that what both policies let in is let in all the time (stages). Neither changes
+// anything for any packet, and the end of the process between them leaves a table that judges as the one policy or as the
+// other, which the next Apply tidies up.
 //
 // The connection's ownership (SetOwnership) says whose the table is afterwards.
 //
@@ -57,7 +62,7 @@ func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
 
 // apply is Apply, and returns the table as it was read back.
 func (c *Conn) apply(ctx context.Context, r firewall.Ruleset) (rawTable, error) {
-	return c.put(ctx, r, rawTable{}, func(code encoded, got rawTable) error {
+	return c.put(ctx, r, rawTable{}, true, func(code encoded, got rawTable) error {
 		if drift := firewall.Diff(r, readWritten(got, code)); !drift.Empty() {
 			return &MismatchError{Drift: drift}
 		}
@@ -68,9 +73,16 @@ func (c *Conn) apply(ctx context.Context, r firewall.Ruleset) (rawTable, error) 
 // Repair is Apply with a stricter comparison: the table must come out equal to the golden dump, which is that of the same
 // ruleset, instruction by instruction. It returns what was read back. The dump live is what was seen in need of it, so
 // that it is not read again before the write: the zero Dump where nothing was, and that of ErrNoTable where that was it.
+//
+// It is one transaction, whatever there is: a table that was spoilt is put right before anything else is thought of.
 func (c *Conn) Repair(ctx context.Context, r firewall.Ruleset, live, golden Dump) (Dump, error) {
+	return c.match(ctx, r, live, golden, false)
+}
+
+// match brings the table to the ruleset, in stages or not, and compares it with the golden dump.
+func (c *Conn) match(ctx context.Context, r firewall.Ruleset, live, golden Dump, staged bool) (Dump, error) {
 	var dump Dump
-	_, err := c.put(ctx, r, live.table, func(_ encoded, got rawTable) error {
+	_, err := c.put(ctx, r, live.table, staged, func(_ encoded, got rawTable) error {
 		var err error
 		if dump, err = dumpOf(got); err == nil && !dump.Equal(golden) {
 			err = &MismatchError{Drift: firewall.Diff(r, dump.Ruleset())}
@@ -91,7 +103,7 @@ func (c *Conn) ApplyRehearsed(ctx context.Context, r firewall.Ruleset) (Dump, er
 	if err != nil {
 		return Dump{}, err
 	}
-	return c.Repair(ctx, r, Dump{}, golden)
+	return c.match(ctx, r, Dump{}, golden, true)
 }
 
 // putRounds bounds how often put writes: as it is, from nothing where that came out wrong, and once more where the table
@@ -101,13 +113,13 @@ const putRounds = 3
 // put writes the ruleset and reads it back, since a commit without an error proves nothing. What the comparison calls a
 // mismatch is written anew, once. The table live is what was seen before, or the zero one.
 func (c *Conn) put(
-	ctx context.Context, r firewall.Ruleset, live rawTable, compare func(encoded, rawTable) error,
+	ctx context.Context, r firewall.Ruleset, live rawTable, staged bool, compare func(encoded, rawTable) error,
 ) (rawTable, error) {
 	code, err := encode(r)
 	if err != nil {
 		return rawTable{}, err
 	}
-	o := order{table: firewall.Table, code: code}
+	o := order{table: firewall.Table, code: code, staged: staged}
 	if o.own, err = c.wantsOwner(); err != nil {
 		return rawTable{}, err
 	}
@@ -144,11 +156,12 @@ type order struct {
 	code    encoded
 	rebuild bool // keep nothing but the base chains
 	own     bool // a table that is not there is made with the flags owner and persist
+	staged  bool // what the table lets in now and then is to be let in all the time
 }
 
-// write makes one transaction out of the difference to what is there, and commits it under the generation at which it
-// looked: when somebody else commits in between, it looks again. The first look may have been taken before: then it is
-// live, which has a generation.
+// write makes one transaction out of the difference to what is there, or three where that takes stages, and commits under
+// the generation at which it looked: when somebody else commits in between, it looks again. The first look may have been
+// taken before: then it is live, which has a generation.
 func (c *Conn) write(ctx context.Context, o order, live rawTable) error {
 	seen := live.source.generation != 0
 	for try := range applyTries {
@@ -167,7 +180,11 @@ func (c *Conn) write(ctx context.Context, o order, live rawTable) error {
 			// for none: nothing that is there is meant, so that nothing can have changed; reading back tells.
 			t.live.source.generation = 0
 		}
-		err = c.commit(t, o.code)
+		if s, ok := stagesOf(o, live); ok {
+			err = c.commitStages(o, s, live)
+		} else {
+			err = c.commit(t, o.code)
+		}
 		switch {
 		case errors.Is(err, unix.ERESTART), errors.Is(err, unix.EINTR):
 			continue

@@ -23,6 +23,7 @@ func (c *Conn) lookFor(ctx context.Context, o order) (rawTable, error) {
 	wanted := make(map[string]encodedSet, len(o.code.sets))
 	for _, s := range o.code.sets {
 		wanted[s.set.Name] = s
+		wanted[nextPrefix+s.set.Name] = s
 	}
 	return c.lookAt(ctx, o.table, func(s *session, name string, flags uint64) (bool, error) {
 		if flags&(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_TIMEOUT) != 0 {
@@ -32,16 +33,16 @@ func (c *Conn) lookFor(ctx context.Context, o order) (rawTable, error) {
 		if len(set.elements) < sampledFrom {
 			return true, nil
 		}
-		return s.resembles(ctx, o.table, set)
+		return s.resembles(ctx, o.table, name, set)
 	})
 }
 
-// resembles says whether a live set holds at least half of a sample of what a wanted one holds.
-func (s *session) resembles(ctx context.Context, table string, want encodedSet) (bool, error) {
+// resembles says whether the live set of that name holds at least half of a sample of what a wanted one holds.
+func (s *session) resembles(ctx context.Context, table, name string, want encodedSet) (bool, error) {
 	held := 0
 	for i := range samples {
 		e := want.elements[i*len(want.elements)/samples]
-		ok, err := s.contains(ctx, table, want.set.Name, e)
+		ok, err := s.contains(ctx, table, name, e)
 		if err != nil {
 			return false, err
 		}

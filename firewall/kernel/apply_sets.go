@@ -14,11 +14,11 @@ import (
 // 10,000 addresses, and one that nearly does is brought to it. What is to hold something else is deleted too, and made
 // anew in the same transaction, which is a third faster than emptying it, and safe: a packet that is judged by the old
 // rules looks into the old set until it is done (nft_do_chain chooses the rules, and nf_tables_set_destroy waits).
-// Dynamic sets are not touched: what packets put there is still true; those with a timeout are emptied.
+// Dynamic sets are not touched; those with a timeout are emptied.
 func (t *transaction) removeSets(code encoded) {
 	kept := make(map[string]bool)
 	for _, live := range t.live.sets {
-		if live.anonymous() {
+		if live.anonymous() || t.prepared[live.name] {
 			continue
 		}
 		set := &nftables.Set{Table: t.table, Name: live.name}
@@ -26,14 +26,14 @@ func (t *transaction) removeSets(code encoded) {
 		switch {
 		case i < 0 || t.rebuild || !sameSet(live, code.sets[i].set):
 			t.nft.DelSet(set)
-		case live.is(unix.NFT_SET_EVAL), learned(live, code.sets[i]), sameElements(live, code.sets[i]):
+		case holds(live, code.sets[i]):
 			kept[live.name], t.full[live.name] = true, true
 		case live.is(unix.NFT_SET_TIMEOUT):
 			t.nft.FlushSet(set)
 			kept[live.name] = true
 		default:
 			missing, extra, few := elementChanges(live, code.sets[i])
-			if !few {
+			if !few || moves(extra, code, i) {
 				t.nft.DelSet(set)
 				continue
 			}
@@ -43,13 +43,24 @@ func (t *transaction) removeSets(code encoded) {
 		}
 	}
 	for _, s := range code.sets {
-		if kept[s.set.Name] {
-			t.sets[s.set.Name] = &nftables.Set{
-				Table: t.table, Name: s.set.Name, HasTimeout: s.set.HasTimeout, KeyType: s.set.KeyType,
-				Interval: s.set.Interval, Concatenation: s.set.Concatenation,
-			}
+		t.full[s.set.Name] = t.full[s.set.Name] || t.prepared[s.set.Name]
+		if kept[s.set.Name] || t.prepared[s.set.Name] {
+			t.sets[s.set.Name] = t.existing(s.set)
 		}
 	}
+}
+
+// existing is a set that is there, as elements and lookups refer to it: by its name alone.
+func (t *transaction) existing(s *nftables.Set) *nftables.Set {
+	return &nftables.Set{
+		Table: t.table, Name: s.Name, HasTimeout: s.HasTimeout, KeyType: s.KeyType, Interval: s.Interval,
+		Concatenation: s.Concatenation,
+	}
+}
+
+// holds says whether a live set of the wanted kind can stay just as it is. What packets put into one is still true.
+func holds(live rawSet, want encodedSet) bool {
+	return live.is(unix.NFT_SET_EVAL) || learned(live, want) || sameElements(live, want)
 }
 
 // learned says that a set is to be empty but for what is put there for a time, and holds nothing else: the addresses of
@@ -98,6 +109,33 @@ func elementChanges(live rawSet, want encodedSet) (missing, extra []nftables.Set
 		}
 	}
 	return missing, extra, true
+}
+
+// moves says whether any of what one set is to lose is in another. Then the set is not changed in place: a packet that is
+// judged by the old rules at that moment, and has been asked about in the other set before it came there, would be found in
+// neither.
+func moves(extra []nftables.SetElement, code encoded, from int) bool {
+	return slices.ContainsFunc(code.sets, func(s encodedSet) bool {
+		if s.set == code.sets[from].set || s.set.KeyType != code.sets[from].set.KeyType {
+			return false
+		}
+		return slices.ContainsFunc(extra, func(e nftables.SetElement) bool { return s.has(e.Key) })
+	})
+}
+
+// has says whether a set has a key: as an element, or between two boundaries.
+func (s encodedSet) has(key []byte) bool {
+	i, exact := slices.BinarySearchFunc(s.elements, key, func(e nftables.SetElement, key []byte) int {
+		return bytes.Compare(e.Key, key)
+	})
+	switch {
+	case exact:
+		return !s.elements[i].IntervalEnd
+	case !s.set.Interval || i == 0:
+		return false
+	default:
+		return !s.elements[i-1].IntervalEnd
+	}
 }
 
 func pointers(elements []rawElement) []*rawElement {

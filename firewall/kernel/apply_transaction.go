@@ -33,6 +33,8 @@ type transaction struct {
 	full map[string]bool          // sets that hold their elements already, but for what is missing
 
 	missing map[string][]nftables.SetElement
+
+	prepared map[string]bool // sets that an earlier stage made and filled
 }
 
 func newTransaction(nft *nftables.Conn, o order, live rawTable) *transaction {

@@ -17,6 +17,8 @@ type Conn struct {
 	ownership Ownership
 	ownable   *bool // whether the kernel has the flags of ownership; nil before that was tried
 	swept     bool  // no bridge of an earlier takeover is left
+
+	staged func(stage int) error // told of each stage that is committed; its error ends it there. For tests
 }
 
 // Open connects to nftables in the network namespace of the calling thread. Every method is to be called from a thread in

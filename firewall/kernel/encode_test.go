@@ -243,3 +243,25 @@ func TestUnsupported(t *testing.T) {
 		t.Errorf("a refused transaction left\n%s", left)
 	}
 }
+
+// TestNoAnonymousIntervals holds that no compiled ruleset has an anonymous set with the flag interval: packets would find
+// it empty for a moment after each change.
+func TestNoAnonymousIntervals(t *testing.T) {
+	sets := 0
+	for seed := range uint64(300) {
+		code, err := encode(compile(t, randomPolicy(seed)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range code.rules {
+			for _, a := range rule.anonymous {
+				if sets++; a.set.Interval {
+					t.Errorf("seed %d: chain %s has one", seed, rule.chain)
+				}
+			}
+		}
+	}
+	if sets < 1000 {
+		t.Errorf("%d anonymous sets: the test tells little", sets)
+	}
+}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -226,9 +227,29 @@ func newTrialHost(t *testing.T) *trialHost {
 			t.Fatal(err)
 		}
 	}
-	runNft(t, "table inet watch { counter on {}\n chain on { type filter hook forward priority 100; "+
-		"udp dport 4000 counter name on; }; }", "-f", "-")
+	runNft(t, "table inet watch { counter came {}\n counter on {}\n"+
+		"chain came { type filter hook prerouting priority -500; udp dport { 161, 4000 } counter name came; }\n"+
+		"chain on { type filter hook forward priority 100; udp dport 4000 counter name on; }; }", "-f", "-")
 	return h
+}
+
+// arrival is how long what is let in may take. It is waited for, however busy the machine is.
+const arrival = 10 * time.Second
+
+// until waits until a counter of the table that watches shows so many packets, from its last reset on.
+func (h *trialHost) until(counter string, packets int) {
+	h.t.Helper()
+	want := fmt.Sprintf("packets %d ", packets)
+	for deadline := time.Now().Add(arrival); ; {
+		got := runNft(h.t, "", "list", "counter", "inet", "watch", counter)
+		if strings.Contains(got, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			h.t.Errorf("%s; want %s", got, want)
+			return
+		}
+	}
 }
 
 // judges wants just those sources to get in after something was done, by TCP and UDP, and packets to be passed on or not.
@@ -237,41 +258,59 @@ func (h *trialHost) judges(in []string, passes bool, after func()) {
 	after()
 	for _, source := range []string{adminV4, adminV6, strangerV4, strangerV6} {
 		want := slices.Contains(in, source)
-		if got := h.tcp(source); got != want {
+		if got := h.tcp(source, want); got != want {
 			h.t.Errorf("TCP from %s gets in: %v, want %v", source, got, want)
 		}
-		if got := h.datagram(source); got != want {
+		if got := h.datagram(source, want); got != want {
 			h.t.Errorf("UDP from %s gets in: %v, want %v", source, got, want)
 		}
 	}
-	runNft(h.t, "reset counters table inet watch", "-f", "-")
+	h.reset()
 	h.peer.run(func() { h.send(adminV4, "10.99.0.1:4000"); h.send(adminV6, "[fd99::1]:4000") })
-	want := map[bool]string{true: "packets 2 ", false: "packets 0 "}[passes]
-	if got := runNft(h.t, "", "list", "counters", "table", "inet", "watch"); !strings.Contains(got, want) {
-		h.t.Errorf("passed on: %s; want %s", got, want)
+	h.until("came", 2)
+	if passes {
+		h.until("on", 2)
+	} else if got := runNft(h.t, "", "list", "counter", "inet", "watch", "on"); !strings.Contains(got, "packets 0 ") {
+		h.t.Errorf("passed on: %s", got)
 	}
 }
 
-func (h *trialHost) tcp(source string) (in bool) {
+func (h *trialHost) reset() {
+	h.t.Helper()
+	runNft(h.t, "reset counters table inet watch", "-f", "-")
+}
+
+func (h *trialHost) tcp(source string, want bool) (in bool) {
 	h.peer.run(func() {
-		to := hostV4
+		to, patience := hostV4, dropped
 		if strings.Contains(source, ":") {
 			to = hostV6
 		}
-		if conn, err := dial(source, to, 22); err == nil {
+		if want {
+			patience = arrival
+		}
+		if conn, err := dialWithin(patience, source, to, 22); err == nil {
 			in = conn.Close() == nil
 		}
 	})
 	return in
 }
 
-func (h *trialHost) datagram(source string) bool {
-	to := netip.AddrPortFrom(netip.MustParseAddr(hostV4), 161)
+// datagram says whether one gets in. That it does not is told once it has come as far as the host.
+func (h *trialHost) datagram(source string, want bool) bool {
+	h.t.Helper()
+	to, patience := netip.AddrPortFrom(netip.MustParseAddr(hostV4), 161), dropped/4
 	if strings.Contains(source, ":") {
 		to = netip.AddrPortFrom(netip.MustParseAddr(hostV6), 161)
 	}
+	h.reset()
 	h.peer.run(func() { h.send(source, to.String()) })
-	if err := h.udp.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+	if want {
+		patience = arrival
+	} else {
+		h.until("came", 1)
+	}
+	if err := h.udp.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		h.t.Fatal(err)
 	}
 	_, _, err := h.udp.ReadFromUDP(make([]byte, 16))

@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 )
 
+// gapShare is after how many rounds of the flood a permitted datagram goes by the same way: some thousand a second.
+const gapShare = 5
+
 // gapFlood is a stranger who sends UDP, TCP and UDP over IPv6 to a port on which the host listens for all of them, as fast
 // as it goes, and what of it gets in. It comes by a TUN device: what is written there has been judged when write returns,
 // and no queue on the way can lose it.
@@ -14,6 +17,7 @@ type gapFlood struct {
 	rig      *gapRig
 	sent     tally // when it has ended
 	accepted struct{ udp4, udp6, tcp4 atomic.Int64 }
+	also     func() error // sends what is permitted, each gapShare rounds
 	err      error
 	stop     chan struct{}
 	sender   sync.WaitGroup
@@ -69,7 +73,7 @@ func (f *gapFlood) send() {
 		{udp(gapAddr(gapStranger6, 40000), gapAddr(gapHost6, gapBlocked), []byte("knock")), &f.sent.udp6},
 		{segment{from: from, to: to, flags: flagSYN, seq: 1}.packet(), &f.sent.tcp4},
 	}
-	for {
+	for round := 0; ; round++ {
 		for _, kind := range kinds {
 			select {
 			case <-f.stop:
@@ -80,6 +84,12 @@ func (f *gapFlood) send() {
 				return
 			}
 			*kind.count++
+		}
+		if f.also == nil || round%gapShare != 0 {
+			continue
+		}
+		if f.err = f.also(); f.err != nil {
+			return
 		}
 	}
 }

@@ -8,51 +8,55 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // gapWithin is how long anything that is permitted may take.
 const gapWithin = 5 * time.Second
+
+// gapBuffer is what the host may have unread of them, in bytes: a second and more, for it to be late.
+const gapBuffer = 16 << 20
 
 // gapNumbered is an administrator who sends numbered datagrams to a port that is permitted, by the TUN device, and the host
 // that checks them off.
 type gapNumbered struct {
 	tun     *device
 	here    *net.UDPConn
-	stop    chan struct{}
 	sent    uint64
 	missing map[uint64]bool // sent, as far as the host knows, and not come
 	next    uint64          // that the host waits for
-	both    sync.WaitGroup
+	checker sync.WaitGroup
 }
 
-// newNumbers begins to send, a datagram each millisecond.
+// newNumbers begins to check.
 func (r *gapRig) newNumbers() *gapNumbered {
 	r.t.Helper()
-	n := &gapNumbered{tun: r.tun, stop: make(chan struct{}), missing: make(map[uint64]bool)}
+	n := &gapNumbered{tun: r.tun, missing: make(map[uint64]bool)}
 	var err error
 	if n.here, err = net.ListenUDP("udp4", gapUDP(gapHost, gapNumbers)); err != nil {
 		r.t.Fatal(err)
 	}
-	n.both.Go(n.send)
-	n.both.Go(n.check)
-	r.t.Cleanup(func() { _, _ = n.result() })
+	raw, err := n.here.SyscallConn()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	control := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, gapBuffer)
+	})
+	if err := errors.Join(err, control); err != nil {
+		r.t.Fatal(err)
+	}
+	n.checker.Go(n.check)
+	r.t.Cleanup(func() { _ = n.here.Close() })
 	return n
 }
 
-func (n *gapNumbered) send() {
-	each := time.NewTicker(time.Millisecond)
-	defer each.Stop()
-	for ; ; n.sent++ {
-		select {
-		case <-n.stop:
-			return
-		case <-each.C:
-		}
-		packet := udp(gapAddr(gapSender, 40001), gapAddr(gapHost, gapNumbers), strconv.AppendUint(nil, n.sent, 10))
-		if err := n.tun.write(packet); err != nil {
-			return // too few were sent then, which is told
-		}
-	}
+// send sends the next.
+func (n *gapNumbered) send() error {
+	packet := udp(gapAddr(gapSender, 40001), gapAddr(gapHost, gapNumbers), strconv.AppendUint(nil, n.sent, 10))
+	n.sent++
+	return n.tun.write(packet)
 }
 
 func (n *gapNumbered) check() {
@@ -73,15 +77,10 @@ func (n *gapNumbered) check() {
 	}
 }
 
-// result ends it and tells how many were sent and how many of them have not come.
+// result ends it, when nobody sends any more, and tells how many were sent and how many of them have not come.
 func (n *gapNumbered) result() (sent uint64, lost int) {
-	select {
-	case <-n.stop:
-	default:
-		close(n.stop)
-		_ = n.here.SetReadDeadline(time.Now().Add(gapWithin / 10)) // for the last to come
-	}
-	n.both.Wait()
+	_ = n.here.SetReadDeadline(time.Now().Add(gapWithin / 10)) // for the last to come
+	n.checker.Wait()
 	_ = n.here.Close()
 	return n.sent, len(n.missing) + int(n.sent-n.next)
 }
@@ -121,12 +120,14 @@ func (r *gapRig) newSession() *gapSession {
 
 func (s *gapSession) typing() {
 	defer func() { _ = s.conn.Close() }()
+	each := time.NewTicker(time.Millisecond / 5) // leaves the processors to the flood
+	defer each.Stop()
 	word, back := []byte("uptime\n"), make([]byte, 7)
 	for {
 		select {
 		case <-s.stop:
 			return
-		default:
+		case <-each.C:
 		}
 		err := s.conn.SetDeadline(time.Now().Add(gapWithin))
 		if err == nil {
