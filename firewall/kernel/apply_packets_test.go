@@ -127,8 +127,8 @@ func ip(t testing.TB, commands ...string) {
 // dial connects from an address in the namespace of the calling thread.
 func dial(from, to string, port int) (net.Conn, error) { return dialWithin(dropped, from, to, port) }
 
-func dialWithin(patience time.Duration, from, to string, port int) (net.Conn, error) {
-	d := net.Dialer{Timeout: patience, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0))}
+func dialWithin(within time.Duration, from, to string, port int) (net.Conn, error) {
+	d := net.Dialer{Timeout: within, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0))}
 	return d.Dial("tcp", net.JoinHostPort(to, strconv.Itoa(port)))
 }
 

@@ -233,14 +233,11 @@ func newTrialHost(t *testing.T) *trialHost {
 	return h
 }
 
-// arrival is how long what is let in may take. It is waited for, however busy the machine is.
-const arrival = 10 * time.Second
-
 // until waits until a counter of the table that watches shows so many packets, from its last reset on.
 func (h *trialHost) until(counter string, packets int) {
 	h.t.Helper()
 	want := fmt.Sprintf("packets %d ", packets)
-	for deadline := time.Now().Add(arrival); ; {
+	for deadline := time.Now().Add(patience); ; {
 		got := runNft(h.t, "", "list", "counter", "inet", "watch", counter)
 		if strings.Contains(got, want) {
 			return
@@ -282,14 +279,14 @@ func (h *trialHost) reset() {
 
 func (h *trialHost) tcp(source string, want bool) (in bool) {
 	h.peer.run(func() {
-		to, patience := hostV4, dropped
+		to, within := hostV4, dropped
 		if strings.Contains(source, ":") {
 			to = hostV6
 		}
 		if want {
-			patience = arrival
+			within = patience
 		}
-		if conn, err := dialWithin(patience, source, to, 22); err == nil {
+		if conn, err := dialWithin(within, source, to, 22); err == nil {
 			in = conn.Close() == nil
 		}
 	})
@@ -299,18 +296,18 @@ func (h *trialHost) tcp(source string, want bool) (in bool) {
 // datagram says whether one gets in. That it does not is told once it has come as far as the host.
 func (h *trialHost) datagram(source string, want bool) bool {
 	h.t.Helper()
-	to, patience := netip.AddrPortFrom(netip.MustParseAddr(hostV4), 161), dropped/4
+	to, within := netip.AddrPortFrom(netip.MustParseAddr(hostV4), 161), dropped/4
 	if strings.Contains(source, ":") {
 		to = netip.AddrPortFrom(netip.MustParseAddr(hostV6), 161)
 	}
 	h.reset()
 	h.peer.run(func() { h.send(source, to.String()) })
 	if want {
-		patience = arrival
+		within = patience
 	} else {
 		h.until("came", 1)
 	}
-	if err := h.udp.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := h.udp.SetReadDeadline(time.Now().Add(within)); err != nil {
 		h.t.Fatal(err)
 	}
 	_, _, err := h.udp.ReadFromUDP(make([]byte, 16))
