@@ -20,13 +20,29 @@ type fault struct {
 	check  string                          // the check that must tell
 	status string
 	cause  string
-	also   map[string]string // other checks and what they must not say
+	also   map[string]string               // other checks and what they must not say
+	closer func(ctx context.Context) error // a closer look before it is mended; nil: none
 }
 
-func (s *scene) faults() []fault {
-	return append(s.serverFaults(), s.tableFault(
-		"Broken: another program flushes the rules", lab.FlushTable, "firewall.repaired"), s.tableFault(
-		"Broken: another program deletes the table", lab.DeleteTable, "firewall.repaired"))
+// serversFail breaks what the host needs.
+func (s *scene) serversFail(ctx context.Context) error { return s.breakAll(ctx, s.serverFaults()) }
+
+// othersMeddle has other programs change the rules.
+func (s *scene) othersMeddle(ctx context.Context) error {
+	return s.breakAll(ctx, []fault{
+		s.sideDoor(),
+		s.tableFault("Broken: another program flushes the rules", lab.FlushTable, "firewall.repaired"),
+		s.tableFault("Broken: another program deletes the table", lab.DeleteTable, "firewall.repaired"),
+	})
+}
+
+func (s *scene) breakAll(ctx context.Context, faults []fault) error {
+	for _, f := range faults {
+		if err := s.breakAndMend(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *scene) serverFaults() []fault {
@@ -48,7 +64,7 @@ func (s *scene) serverFaults() []fault {
 		},
 		{
 			title: "Broken: the cloud's name is poisoned",
-			did:   "the resolver answers with the stranger's address, where an impostor waits with a certificate",
+			did:   "the resolver answers with the stranger's address, where an impostor waits",
 			spoil: func(ctx context.Context) (err error) {
 				if impostor, err = l.Impostor(ctx); err != nil {
 					return err
@@ -62,27 +78,39 @@ func (s *scene) serverFaults() []fault {
 	}
 }
 
-// tableFault spoils the table by nft itself where there is one, and else as it would.
+// tableFault spoils the table, which Sallyport mends itself.
 func (s *scene) tableFault(title string, how lab.Tampering, cause string) fault {
-	f := fault{
-		title: title, did: string(how),
-		spoil: func(ctx context.Context) error { return s.nft(ctx, how) },
+	return fault{
+		title: title, did: s.typed(how),
+		spoil: func(ctx context.Context) error { return s.tamper(ctx, how) },
 		check: "firewall", status: "warn", cause: cause,
 	}
-	if _, err := exec.LookPath("nft"); err != nil {
-		f.did += "   (there is no nft here: the lab sends the same message)"
-		f.spoil = func(context.Context) error { return s.lab.Host.Tamper(how) }
-	}
-	return f
 }
 
-func (s *scene) nft(ctx context.Context, how lab.Tampering) error {
-	line := strings.Fields(string(how))
+// typed is the tampering as one would type it, or what the lab does in place of that.
+func (*scene) typed(how lab.Tampering) string {
+	if hasNft() {
+		return string(how)
+	}
+	return string(how) + "   # there is no nft here: the lab sends the same message"
+}
+
+// tamper does it by nft itself where there is one, and else as nft would.
+func (s *scene) tamper(ctx context.Context, how lab.Tampering) error {
+	if !hasNft() {
+		return s.lab.Host.Tamper(how)
+	}
+	line := strings.Fields(strings.ReplaceAll(string(how), "'", "")) // a shell's quotes; nft puts its words together again
 	got, err := s.lab.Host.Run(ctx, line[0], line[1:]...)
 	if err == nil && got.Code != 0 {
 		err = fmt.Errorf("exit code %d: %s", got.Code, got.Stderr)
 	}
 	return err
+}
+
+func hasNft() bool {
+	_, err := exec.LookPath("nft")
+	return err == nil
 }
 
 // breakAndMend does it, waits for what Sallyport says, undoes it, and waits until all is well.
@@ -104,6 +132,11 @@ func (s *scene) breakAndMend(ctx context.Context, f fault) error {
 	for name := range f.also {
 		other := report.Of(name)
 		s.page.more(name, other.Status+" "+other.Cause+" "+other.Detail)
+	}
+	if f.closer != nil {
+		if err := f.closer(ctx); err != nil {
+			return err
+		}
 	}
 	return s.recover(ctx, f)
 }

@@ -11,8 +11,11 @@ import (
 	"golang.org/x/term"
 )
 
-// width is where text is wrapped: what fits beside another window, and on paper.
-const width = 100
+// Text is wrapped at widest, which fits beside another window, and on paper. A terminal may have less, down to narrowest.
+const (
+	widest    = 100
+	narrowest = 60
+)
 
 // indent is where the words of an expectation's further lines begin: under those of its first.
 const indent = 22
@@ -23,18 +26,23 @@ type page struct {
 	good      string // the marks
 	bad       string
 	markWidth int
+	width     int    // where text is wrapped
 	bold      string // escape sequences; empty where there is no colour
 	dim       string
 	plain     string
 	began     time.Time
 	held      int // expectations
 	broken    int
+	skipped   int  // what could not be shown here
 	complete  bool // the summary was printed
 }
 
 func newPage(out *os.File, noColor bool) *page {
-	p := &page{out: out, good: "ok", bad: "NO", markWidth: 2, began: time.Now()}
+	p := &page{out: out, good: "ok", bad: "NO", markWidth: 2, width: widest, began: time.Now()}
 	terminal := term.IsTerminal(int(out.Fd()))
+	if columns, _, err := term.GetSize(int(out.Fd())); err == nil && columns > 0 {
+		p.width = min(max(columns, narrowest), widest)
+	}
 	if terminal && utf8Locale() {
 		p.good, p.bad, p.markWidth = "✓", "✗", 1
 	}
@@ -61,7 +69,16 @@ func (p *page) print(format string, args ...any) { _, _ = fmt.Fprintf(p.out, for
 func (p *page) section(title string) { p.print("\n%s%s%s\n", p.bold, title, p.plain) }
 
 // command shows what was done, as one would type it.
-func (p *page) command(line string) { p.print("  %s$ %s%s\n", p.dim, line, p.plain) }
+func (p *page) command(line string) {
+	prompt := "$ "
+	for _, part := range wrap(line, p.width-4) {
+		p.print("  %s%s%s%s\n", p.dim, prompt, part, p.plain)
+		prompt = "  "
+	}
+}
+
+// room is for how many characters there is beside the name of an expectation.
+func (p *page) room() int { return p.width - indent }
 
 func (p *page) line(format string, args ...any) { p.print("  "+format+"\n", args...) }
 
@@ -76,12 +93,30 @@ func (p *page) expect(holds bool, subject, says string) {
 		p.broken++
 		mark = p.bad
 	}
-	p.print("  %s %s %s\n", mark, pad(subject, indent-4-p.markWidth), says)
+	p.marked(mark, subject, says)
+}
+
+// skip is for an expectation that nobody can have here, and why.
+func (p *page) skip(subject, why string) {
+	p.skipped++
+	p.marked(pad("-", p.markWidth), subject, why)
+}
+
+// marked wraps what is too long, and leaves alone what is not: it may be in columns.
+func (p *page) marked(mark, subject, says string) {
+	lines := []string{says}
+	if utf8.RuneCountInString(says) > p.room() {
+		lines = wrap(says, p.room())
+	}
+	p.print("  %s %s %s\n", mark, pad(subject, indent-4-p.markWidth), lines[0])
+	for _, line := range lines[1:] {
+		p.row("", line)
+	}
 }
 
 // more is a further line of the one before, under a name of its own, wrapped.
 func (p *page) more(name, text string) {
-	for _, line := range wrap(text, width-indent) {
+	for _, line := range wrap(text, p.room()) {
 		p.row(name, line)
 		name = ""
 	}
@@ -94,12 +129,14 @@ func (p *page) row(name, text string) {
 
 func (p *page) summary() {
 	p.complete = true
-	took := time.Since(p.began).Seconds()
-	if p.broken == 0 {
-		p.print("\n%sAll %d expectations held, in %.1f s.%s\n", p.bold, p.held, took, p.plain)
-		return
+	said := fmt.Sprintf("All %d expectations held", p.held)
+	if p.broken > 0 {
+		said = fmt.Sprintf("%d of %d expectations did not hold", p.broken, p.held+p.broken)
 	}
-	p.print("\n%s%d of %d expectations did not hold, in %.1f s.%s\n", p.bold, p.broken, p.held+p.broken, took, p.plain)
+	if p.skipped > 0 {
+		said += fmt.Sprintf(" (%d could not be shown here)", p.skipped)
+	}
+	p.print("\n%s%s, in %.1f s.%s\n", p.bold, said, time.Since(p.began).Seconds(), p.plain)
 }
 
 // pad fills with spaces up to a number of characters; fmt's own padding counts them too, but wants it in the format.
@@ -108,15 +145,23 @@ func pad(s string, n int) string {
 }
 
 // wrap breaks text at spaces into lines of at most n characters; a longer word has a line of its own.
-func wrap(text string, n int) []string {
+func wrap(text string, n int) []string { return fold(strings.Fields(text), " ", n) }
+
+// fold puts parts into lines of at most n characters; a longer part has a line of its own.
+func fold(parts []string, between string, n int) []string {
 	var lines []string
 	var line string
-	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
+	for _, part := range parts {
+		joined := line + between + part
+		switch {
+		case line == "":
+			line = part
+		case utf8.RuneCountInString(joined) > n:
 			lines = append(lines, line)
-			line = ""
+			line = part
+		default:
+			line = joined
 		}
-		line = strings.TrimPrefix(line+" "+word, " ")
 	}
 	return append(lines, line)
 }

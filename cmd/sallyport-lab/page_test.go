@@ -46,6 +46,9 @@ func TestPageWithoutTerminal(t *testing.T) {
 	p.command("true")
 	p.expect(true, "admin", "gets in")
 	p.expect(false, "stranger", "gets in too")
+	p.expect(true, "admin", strings.Repeat("in ", 40))
+	p.skip("twin", "not without root")
+	p.command("sallyport " + strings.Repeat("word ", 40))
 	p.more("seen", strings.Repeat("word ", 40))
 	p.summary()
 	text, err := os.ReadFile(out.Name())
@@ -58,16 +61,37 @@ func TestPageWithoutTerminal(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"\nTitle\n  $ true\n  ok admin            gets in\n  NO stranger         gets in too\n  seen                word",
-		"\n1 of 2 expectations did not hold, in ",
+		"\nTitle\n  $ true\n  ok admin            gets in\n  NO stranger         gets in too\n  ok admin            in in",
+		"\n  -  twin             not without root\n  $ sallyport word",
+		"\n    word word word word\n  seen                word",
+		"\n1 of 3 expectations did not hold (1 could not be shown here), in ",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}
 	}
 	for line := range strings.Lines(string(text)) {
-		if len(line) > width+1 {
+		if len(line) > widest+1 {
 			t.Errorf("a line of %d characters: %q", len(line), line)
+		}
+	}
+}
+
+// TestFoldKeepsPartsWhole also where one is longer than a line, or there is none.
+func TestFoldKeepsPartsWhole(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		parts []string
+		want  []string
+	}{
+		{nil, []string{""}},
+		{[]string{"dns 0.1"}, []string{"dns 0.1"}},
+		{[]string{"dns 0.1", "tls 2.0"}, []string{"dns 0.1  tls 2.0"}},
+		{[]string{"dns 0.1", "tls 2.0", "bind 1 ms"}, []string{"dns 0.1  tls 2.0", "bind 1 ms"}},
+		{[]string{"longer than sixteen", "dns"}, []string{"longer than sixteen", "dns"}},
+	} {
+		if got := fold(c.parts, "  ", 16); !slices.Equal(got, c.want) {
+			t.Errorf("fold(%q) = %q, want %q", c.parts, got, c.want)
 		}
 	}
 }
@@ -103,7 +127,7 @@ func TestParse(t *testing.T) {
 // TestPhasesComeInTheirOrder also when a new one is unknown here.
 func TestPhasesComeInTheirOrder(t *testing.T) {
 	t.Parallel()
-	got := phases(map[string]float64{"tls": 2.26, "dns": 0.5, "search": 9, "connect": 0.1})
+	got := strings.Join(phases(map[string]float64{"tls": 2.26, "dns": 0.5, "search": 9, "connect": 0.1}), "  ")
 	if want := "dns 0.5  connect 0.1  tls 2.3  search 9.0 ms"; got != want {
 		t.Errorf("phases = %q, want %q", got, want)
 	}

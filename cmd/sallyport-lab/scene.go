@@ -37,8 +37,11 @@ func (s *scene) clear() error { return errors.Join(s.services.Close(), s.lab.Clo
 
 // introduce says who is who.
 func (s *scene) introduce() {
-	s.page.print("%sSallyport in a lab of its own: six machines, made just now, on no network of this machine.%s\n\n",
-		s.page.bold, s.page.plain)
+	for _, line := range wrap(
+		"Sallyport in a lab of its own: six machines, made just now, on no network of this machine.", s.page.width) {
+		s.page.print("%s%s%s\n", s.page.bold, line, s.page.plain)
+	}
+	s.page.print("\n")
 	l := s.lab
 	for _, machine := range []struct {
 		node *lab.Node
@@ -48,10 +51,10 @@ func (s *scene) introduce() {
 		{l.Admin, "may come in to TCP 22"},
 		{l.Stranger, "may not come in"},
 		{l.Resolver, "DNS, " + l.NameServer.Program()},
-		{l.Cloud, "HTTPS for " + lab.CloudName + ", " + l.Web.Program()},
-		{l.Directory, fmt.Sprintf("LDAPS for %s, %s, %d people", lab.DirectoryName, l.LDAP.Program(), lab.Staff)},
+		{l.Cloud, "HTTPS, " + lab.CloudName + ", " + l.Web.Program()},
+		{l.Directory, fmt.Sprintf("LDAPS, %s, %d people, %s", lab.DirectoryName, lab.Staff, l.LDAP.Program())},
 	} {
-		s.page.line("%-10s %-12s %-10s %s", machine.node.Name, machine.node.IPv4, machine.node.IPv6, machine.role)
+		s.page.line("%-9s  %-10s  %-8s  %s", machine.node.Name, machine.node.IPv4, machine.node.IPv6, machine.role)
 	}
 }
 
@@ -59,7 +62,7 @@ func (s *scene) introduce() {
 func (s *scene) lookAround() {
 	s.page.section("The lab is left running, until Ctrl-C")
 	s.page.line("On the host:")
-	for _, command := range []string{"status", "check", "plan", "verify"} {
+	for _, command := range []string{"status", "check", "plan", "verify --twin"} {
 		s.page.line("  %s", s.lab.Host.Enter(s.sallyport.Binary, command, "--config", s.sallyport.File))
 	}
 	s.page.line("A shell on each machine:")

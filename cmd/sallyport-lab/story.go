@@ -26,11 +26,10 @@ func (s *scene) tell(ctx context.Context) error {
 	}
 	s.page.section("With Sallyport: the admin gets in, the stranger does not")
 	s.knocks(ctx, false)
-	if err := s.checks(ctx); err != nil {
-		return err
-	}
-	for _, f := range s.faults() {
-		if err := s.breakAndMend(ctx, f); err != nil {
+	for _, next := range []func(context.Context) error{
+		s.checks, s.serversFail, s.whoKnocked, s.reallyShut, s.othersMeddle, s.owned, s.mistake,
+	} {
+		if err := next(ctx); err != nil {
 			return err
 		}
 	}
@@ -91,20 +90,34 @@ func (s *scene) knocks(ctx context.Context, open bool) {
 	var shows []func()
 	for _, from := range []*lab.Node{s.lab.Admin, s.lab.Stranger} {
 		for _, w := range ways() {
-			var ipv4, ipv6 lab.Knock
-			all.Go(func() { ipv4 = w.knock(ctx, from, s.lab.Host.IPv4) })
-			all.Go(func() { ipv6 = w.knock(ctx, from, s.lab.Host.IPv6) })
+			var got tried
+			all.Go(func() { got = s.try(ctx, from, w) })
 			want := open || w.admin && from == s.lab.Admin
-			shows = append(shows, func() {
-				says := fmt.Sprintf("%-10s IPv4 %-18s IPv6 %s", w.name, knocked(ipv4), knocked(ipv6))
-				s.page.expect(right(ipv4, want) && right(ipv6, want), from.Name, says)
-			})
+			shows = append(shows, func() { s.page.expect(got.right(want), from.Name, got.text(w)) })
 		}
 	}
 	all.Wait()
 	for _, show := range shows {
 		show()
 	}
+}
+
+// tried is what came of one way in, by both of the host's addresses.
+type tried struct{ ipv4, ipv6 lab.Knock }
+
+func (s *scene) try(ctx context.Context, from *lab.Node, w way) (t tried) {
+	var both sync.WaitGroup
+	both.Go(func() { t.ipv4 = w.knock(ctx, from, s.lab.Host.IPv4) })
+	both.Go(func() { t.ipv6 = w.knock(ctx, from, s.lab.Host.IPv6) })
+	both.Wait()
+	return t
+}
+
+// right says whether it came out as wanted by both addresses.
+func (t tried) right(in bool) bool { return right(t.ipv4, in) && right(t.ipv6, in) }
+
+func (t tried) text(w way) string {
+	return fmt.Sprintf("%-10s IPv4 %-18s IPv6 %s", w.name, knocked(t.ipv4), knocked(t.ipv6))
 }
 
 // right says whether the knock came out as wanted: in, or met by silence. A refusal or an error would say something else
@@ -131,7 +144,11 @@ func (s *scene) checks(ctx context.Context) error {
 	for _, r := range report.Results {
 		s.page.expect(r.Status == "ok", r.Check, strings.TrimSpace(r.Target+"  "+r.Cause))
 		for _, e := range r.Endpoints {
-			s.page.row("", pad(e.Address, 18)+" "+phases(e.Phases))
+			address := e.Address
+			for _, line := range fold(phases(e.Phases), "  ", s.page.room()-19) {
+				s.page.row("", pad(address, 18)+" "+line)
+				address = ""
+			}
 		}
 		if r.Status != "ok" {
 			s.page.more("", r.Detail)
@@ -142,7 +159,7 @@ func (s *scene) checks(ctx context.Context) error {
 }
 
 // phases are shown in the order in which they happen; others come last.
-func phases(took map[string]float64) string {
+func phases(took map[string]float64) []string {
 	order := []string{"dns", "connect", "tls", "bind", "search"}
 	names := slices.SortedFunc(maps.Keys(took), func(a, b string) int {
 		return slices.Index(order, a) - slices.Index(order, b)
@@ -151,5 +168,8 @@ func phases(took map[string]float64) string {
 	for _, name := range names {
 		parts = append(parts, fmt.Sprintf("%s %.1f", name, took[name]))
 	}
-	return strings.Join(parts, "  ") + " ms"
+	if len(parts) > 0 {
+		parts[len(parts)-1] += " ms"
+	}
+	return parts
 }

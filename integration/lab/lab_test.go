@@ -2,12 +2,15 @@ package lab_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sallyport/integration/lab"
 )
@@ -257,7 +260,9 @@ func TestNothingIsShared(t *testing.T) {
 	}
 }
 
-func TestTamperingNeedsATable(t *testing.T) {
+// bare builds a lab on whose host nothing is done yet, and says what its tables are, by nft.
+func bare(t *testing.T) (l *lab.Lab, list func() string) {
+	t.Helper()
 	need(t, "nft")
 	t.Parallel()
 	l, err := lab.New(limit(t), t.TempDir(), lab.Embedded)
@@ -269,21 +274,32 @@ func TestTamperingNeedsATable(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := l.Host.Tamper(lab.FlushTable); err == nil {
-		t.Error("flushing a table that is not there went well")
-	}
-	ruleset := "table inet sallyport { chain a { accept; }; chain b { drop; }; }"
-	if got, err := l.Host.Run(limit(t), "nft", ruleset); err != nil || got.Code != 0 {
-		t.Fatal(got, err)
-	}
-	list := func() string {
+	return l, func() string {
 		t.Helper()
-		got, err := l.Host.Run(limit(t), "nft", "list", "ruleset")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got.Stdout
+		return nft(t, l, "list", "ruleset")
 	}
+}
+
+// nft runs nft on the lab's host.
+func nft(t *testing.T, l *lab.Lab, words ...string) string {
+	t.Helper()
+	got, err := l.Host.Run(limit(t), "nft", words...)
+	if err != nil || got.Code != 0 {
+		t.Fatalf("nft %q: %v: %s", words, err, got.Stderr)
+	}
+	return got.Stdout
+}
+
+const two = "table inet sallyport { chain a { accept; }; chain b { drop; }; }"
+
+func TestTamperingNeedsATable(t *testing.T) {
+	l, list := bare(t)
+	for _, how := range []lab.Tampering{lab.FlushTable, lab.DeleteTable, lab.RemoveSideDoor} {
+		if err := l.Host.Tamper(how); !errors.Is(err, unix.ENOENT) {
+			t.Errorf("%s where there is no table: %v", how, err)
+		}
+	}
+	nft(t, l, two)
 	if err := l.Host.Tamper(lab.FlushTable); err != nil {
 		t.Fatal(err)
 	}
@@ -295,5 +311,65 @@ func TestTamperingNeedsATable(t *testing.T) {
 	}
 	if got := list(); got != "" {
 		t.Errorf("after the deletion:\n%s", got)
+	}
+	nft(t, l, two)
+	nft(t, l, "add", "table", "ip", "another")
+	if err := l.Host.Tamper(lab.FlushRuleset); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); got != "" {
+		t.Errorf("after all was flushed:\n%s", got)
+	}
+}
+
+// TestSideDoorIsThatOfNft holds that the lab's own messages make what the line makes that is shown.
+func TestSideDoorIsThatOfNft(t *testing.T) {
+	l, list := bare(t)
+	if err := l.Host.Tamper(lab.AddSideDoor); err != nil {
+		t.Fatal(err)
+	}
+	got := list()
+	if err := l.Host.Tamper(lab.RemoveSideDoor); err != nil {
+		t.Fatal(err)
+	}
+	if left := list(); left != "" {
+		t.Errorf("left:\n%s", left)
+	}
+	nft(t, l, strings.ReplaceAll(strings.TrimPrefix(string(lab.AddSideDoor), "nft "), "'", ""))
+	if want := list(); got != want || !strings.Contains(got, "redirect to :22") {
+		t.Errorf("the lab makes:\n%s\nnft makes:\n%s", got, want)
+	}
+}
+
+// TestTableHandle holds that a table which was made again does not pass for the one that was there.
+func TestTableHandle(t *testing.T) {
+	l, list := bare(t)
+	if handle, err := l.Host.TableHandle(); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("where there is no table: %d, %v", handle, err)
+	}
+	handle := func() uint64 {
+		t.Helper()
+		got, err := l.Host.TableHandle()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	nft(t, l, two)
+	first := handle()
+	nft(t, l, "flush", "table", "inet", "sallyport")
+	if again := handle(); again != first {
+		t.Errorf("the handle was %d and is %d", first, again)
+	}
+	nft(t, l, "delete table inet sallyport; "+two)
+	if now := handle(); now == first {
+		t.Errorf("another table has the same handle %d", now)
+	}
+	before := list()
+	if _, err := l.Host.Ownable(); err != nil {
+		t.Error(err)
+	}
+	if after := list(); after != before {
+		t.Errorf("asking whether a table can be owned leaves:\n%s", after)
 	}
 }

@@ -117,13 +117,14 @@ func (n *Node) Address(family string, port uint16) string {
 	return netip.AddrPortFrom(n.IPv4, port).String()
 }
 
-// Enter is the command that runs another command in the node, from outside the lab, as root or as the lab's user.
+// Enter is the command that runs another command in the node, from outside the lab, as root or as the lab's user. It ends
+// when the lab does, for it is in the lab's PID namespace too.
 func (n *Node) Enter(command ...string) string {
 	user := ""
 	if mapped() {
 		user = " -U --preserve-credentials"
 	}
-	return fmt.Sprintf("nsenter -t %s%s -m -n -- %s", filepath.Base(n.thread), user, strings.Join(command, " "))
+	return fmt.Sprintf("nsenter -t %s%s -m -n -p -- %s", filepath.Base(n.thread), user, strings.Join(command, " "))
 }
 
 // mapped says whether this is a user namespace with a mapping of its own, not the machine's first one.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -24,11 +26,13 @@ type Sallyport struct {
 // Settings are what a configuration for the lab leaves open.
 type Settings struct {
 	Ping     bool
-	Syslog   []string      // values of report.syslog[].to
-	Allow    string        // a YAML flow sequence of exceptions; empty: none
-	Egress   string        // a YAML flow mapping, of firewall.egress; empty: left out
-	Service  string        // service.user; empty: no service
-	Interval time.Duration // of every check; its timeout is a little less; 0: one second
+	Syslog   []string       // values of report.syslog[].to
+	Allow    string         // a YAML flow sequence of exceptions; empty: none
+	Owned    bool           // firewall.ownership: auto; else watch
+	Admins   []netip.Prefix // who may come in to TCP 22; nil: the admin
+	Egress   string         // a YAML flow mapping, of firewall.egress; empty: left out
+	Service  string         // service.user; empty: no service
+	Interval time.Duration  // of every check; its timeout is a little less; 0: one second
 }
 
 // NewSallyport writes a configuration for the binary into a folder of its own in the lab's.
@@ -57,24 +61,7 @@ func (l *Lab) Configuration(s Settings) string {
 	dir := filepath.Join(l.Dir, "sallyport")
 	var b strings.Builder
 	fmt.Fprintf(&b, "paths: {state: %s, runtime: %s}\n", filepath.Join(dir, "state"), filepath.Join(dir, "run"))
-	fmt.Fprintf(&b, `firewall:
-  mode: enforce
-  ownership: watch
-  ping: %t
-  management:
-    - name: ssh-admins
-      ports: [22/tcp]
-      from: [%s/32, "%s/128"]
-`, s.Ping, l.Admin.IPv4, l.Admin.IPv6)
-	if s.Allow != "" {
-		fmt.Fprintf(&b, "  allow: %s\n", s.Allow)
-	}
-	if s.Egress != "" {
-		fmt.Fprintf(&b, "  egress: %s\n", s.Egress)
-	}
-	if s.Service != "" {
-		fmt.Fprintf(&b, "service: {user: %q}\n", s.Service)
-	}
+	b.WriteString(l.firewall(s))
 	fmt.Fprintf(&b, `checks:
   defaults: {interval: %s, timeout: %s, fail_after: 2, recover_after: 1, expiry_warn: 21d, expiry_fail: 7d}
   dns:
@@ -100,6 +87,41 @@ trust:
 	}
 	for _, to := range s.Syslog {
 		fmt.Fprintf(&b, "    - {to: %q}\n", to)
+	}
+	return b.String()
+}
+
+// firewall is the configuration's section of that name, and the service whose egress it may name.
+func (l *Lab) firewall(s Settings) string {
+	ownership := "watch"
+	if s.Owned {
+		ownership = "auto"
+	}
+	if s.Admins == nil {
+		s.Admins = []netip.Prefix{netip.PrefixFrom(l.Admin.IPv4, 32), netip.PrefixFrom(l.Admin.IPv6, 128)}
+	}
+	var admins []string
+	for _, from := range s.Admins {
+		admins = append(admins, strconv.Quote(from.String()))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `firewall:
+  mode: enforce
+  ownership: %s
+  ping: %t
+  management:
+    - name: ssh-admins
+      ports: [22/tcp]
+      from: [%s]
+`, ownership, s.Ping, strings.Join(admins, ", "))
+	if s.Allow != "" {
+		fmt.Fprintf(&b, "  allow: %s\n", s.Allow)
+	}
+	if s.Egress != "" {
+		fmt.Fprintf(&b, "  egress: %s\n", s.Egress)
+	}
+	if s.Service != "" {
+		fmt.Fprintf(&b, "service: {user: %q}\n", s.Service)
 	}
 	return b.String()
 }
