@@ -16,6 +16,9 @@ import (
 // awaited bounds the wait for one change that Sallyport must tell.
 const awaited = 15 * time.Second
 
+// patience is how often what must go well is tried: on a machine that is busy with other things an answer may come late.
+const patience = 3
+
 // tell is the story. Its error is for what ends it early; what does not hold is on the page.
 func (s *scene) tell(ctx context.Context) error {
 	s.introduce()
@@ -91,8 +94,14 @@ func (s *scene) knocks(ctx context.Context, open bool) {
 	for _, from := range []*lab.Node{s.lab.Admin, s.lab.Stranger} {
 		for _, w := range ways() {
 			var got tried
-			all.Go(func() { got = s.try(ctx, from, w) })
 			want := open || w.admin && from == s.lab.Admin
+			all.Go(func() {
+				for range patience {
+					if got = s.try(ctx, from, w); !want || got.right(want) {
+						return // who must not get in has one chance to show it
+					}
+				}
+			})
 			shows = append(shows, func() { s.page.expect(got.right(want), from.Name, got.text(w)) })
 		}
 	}
@@ -137,9 +146,15 @@ func (s *scene) checks(ctx context.Context) error {
 	s.page.command("sallyport check")
 	ctx, cancel := context.WithTimeout(ctx, awaited)
 	defer cancel()
-	report, err := s.sallyport.Ask(ctx, "check")
-	if err != nil {
-		return err
+	var report lab.Report
+	for range patience {
+		var err error
+		if report, err = s.sallyport.Ask(ctx, "check"); err != nil {
+			return err
+		}
+		if report.Status == "ok" {
+			break
+		}
 	}
 	for _, r := range report.Results {
 		s.page.expect(r.Status == "ok", r.Check, strings.TrimSpace(r.Target+"  "+r.Cause))
