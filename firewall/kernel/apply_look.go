@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"sallyport/firewall/kernel/attribute"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -56,28 +57,17 @@ func (s *session) resembles(ctx context.Context, table, name string, want encode
 // contains asks for one element.
 func (s *session) contains(ctx context.Context, table, set string, e nftables.SetElement) (bool, error) {
 	const one = 1 // NFTA_LIST_ELEM
-	element := attributeOf(unix.NFTA_SET_ELEM_KEY, attributeOf(unix.NFTA_DATA_VALUE, e.Key))
+	element := attribute.Encode(unix.NFTA_SET_ELEM_KEY, attribute.Encode(unix.NFTA_DATA_VALUE, e.Key))
 	if e.IntervalEnd {
 		flags := binary.BigEndian.AppendUint32(nil, unix.NFT_SET_ELEM_INTERVAL_END)
-		element = append(element, attributeOf(unix.NFTA_SET_ELEM_FLAGS, flags)...)
+		element = append(element, attribute.Encode(unix.NFTA_SET_ELEM_FLAGS, flags)...)
 	}
-	request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, table),
-		stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, set)...)
-	request = append(request, attributeOf(unix.NFTA_SET_ELEM_LIST_ELEMENTS, attributeOf(one, element))...)
+	request := append(attribute.String(unix.NFTA_SET_ELEM_LIST_TABLE, table),
+		attribute.String(unix.NFTA_SET_ELEM_LIST_SET, set)...)
+	request = append(request, attribute.Encode(unix.NFTA_SET_ELEM_LIST_ELEMENTS, attribute.Encode(one, element))...)
 	err := s.ask(ctx, unix.NFT_MSG_GETSETELEM, 0, request, func([]byte) {})
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) { // the set itself may be of another kind
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// attributeOf is an attribute with a payload, padded. It is nested where the payload is attributes: the flag that says so
-// is not asked for by nf_tables, which parses without strictness.
-func attributeOf(kind uint16, data []byte) []byte {
-	length := attributeHeader + len(data)
-	b := make([]byte, (length+attributeAlign-1)&^(attributeAlign-1))
-	binary.NativeEndian.PutUint16(b, uint16(length))
-	binary.NativeEndian.PutUint16(b[2:], kind)
-	copy(b[attributeHeader:], data)
-	return b
 }

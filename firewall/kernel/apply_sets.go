@@ -160,14 +160,14 @@ func sameSet(live rawSet, want *nftables.Set) bool {
 			flags |= f.flag
 		}
 	}
-	desc, err := live.attrs.nested(unix.NFTA_SET_DESC)
+	desc, err := live.attrs.Nested(unix.NFTA_SET_DESC)
 	return err == nil && live.flags == flags && len(live.expressions) == 0 &&
-		live.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE) == uint64(want.KeyType.GetNFTMagic()) &&
-		live.attrs.numberOr0(unix.NFTA_SET_KEY_LEN) == uint64(want.KeyType.Bytes) &&
-		live.attrs.numberOr0(unix.NFTA_SET_TIMEOUT) == uint64(want.Timeout.Milliseconds()) &&
-		live.attrs.numberOr0(unix.NFTA_SET_GC_INTERVAL) == 0 &&
-		live.attrs.numberOr0(unix.NFTA_SET_POLICY) == unix.NFT_SET_POL_PERFORMANCE &&
-		desc.numberOr0(unix.NFTA_SET_DESC_SIZE) == uint64(want.Size)
+		live.attrs.NumberOr0(unix.NFTA_SET_KEY_TYPE) == uint64(want.KeyType.GetNFTMagic()) &&
+		live.attrs.NumberOr0(unix.NFTA_SET_KEY_LEN) == uint64(want.KeyType.Bytes) &&
+		live.attrs.NumberOr0(unix.NFTA_SET_TIMEOUT) == uint64(want.Timeout.Milliseconds()) &&
+		live.attrs.NumberOr0(unix.NFTA_SET_GC_INTERVAL) == 0 &&
+		live.attrs.NumberOr0(unix.NFTA_SET_POLICY) == unix.NFT_SET_POL_PERFORMANCE &&
+		desc.NumberOr0(unix.NFTA_SET_DESC_SIZE) == uint64(want.Size)
 }
 
 // sameElements says whether a live set, which is of the wanted kind, holds just what would be written, boundary for
@@ -186,7 +186,7 @@ func sameElements(live rawSet, want encodedSet) bool {
 // bare says that an element has nothing besides its key and its place.
 func bare(e *rawElement) bool {
 	return e.comment == "" && len(e.expressions) == 0 &&
-		len(e.attrs.without(unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD)) == 0
+		len(e.attrs.Without(unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD)) == 0
 }
 
 // elementChunk is how many elements are queued at once: the library numbers them in the 16 bits of an attribute's type,

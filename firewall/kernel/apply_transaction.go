@@ -101,7 +101,7 @@ func (t *transaction) setDormant(dormant bool) {
 // removeChains deletes chains that the ruleset has not, and those whose place is another: a chain cannot be moved.
 func (t *transaction) removeChains(r firewall.Ruleset) {
 	for _, live := range t.live.chains {
-		if live.attrs.numberOr0(nftaChainFlags)&chainBinding != 0 {
+		if live.attrs.NumberOr0(nftaChainFlags)&chainBinding != 0 {
 			continue // it belonged to a rule, and went with it
 		}
 		if want, ok := chainNamed(r, live.name); !ok || !samePlace(live, want) || (t.rebuild && want.Hook == nil) {
@@ -122,16 +122,16 @@ func chainNamed(r firewall.Ruleset, name string) (firewall.Chain, bool) {
 // The policy may differ: it can be changed in place.
 func samePlace(live rawChain, want firewall.Chain) bool {
 	if want.Hook == nil {
-		return !live.attrs.has(unix.NFTA_CHAIN_HOOK)
+		return !live.attrs.Has(unix.NFTA_CHAIN_HOOK)
 	}
-	hook, err := live.attrs.nested(unix.NFTA_CHAIN_HOOK)
+	hook, err := live.attrs.Nested(unix.NFTA_CHAIN_HOOK)
 	if err != nil || len(hook) == 0 {
 		return false
 	}
-	flags := live.attrs.numberOr0(nftaChainFlags)
-	priority := uint32(hook.numberOr0(unix.NFTA_HOOK_PRIORITY))
-	return live.attrs.text(unix.NFTA_CHAIN_TYPE) == chainType(want.Hook) && flags == chainBase &&
-		hook.numberOr0(unix.NFTA_HOOK_HOOKNUM) == uint64(*hookNumber(want.Hook.Name)) &&
+	flags := live.attrs.NumberOr0(nftaChainFlags)
+	priority := uint32(hook.NumberOr0(unix.NFTA_HOOK_PRIORITY))
+	return live.attrs.Text(unix.NFTA_CHAIN_TYPE) == chainType(want.Hook) && flags == chainBase &&
+		hook.NumberOr0(unix.NFTA_HOOK_HOOKNUM) == uint64(*hookNumber(want.Hook.Name)) &&
 		int32(priority) == want.Hook.Priority
 }
 
@@ -139,7 +139,7 @@ func samePlace(live rawChain, want firewall.Chain) bool {
 func (t *transaction) changesBaseChains(r firewall.Ruleset) bool {
 	for _, live := range t.live.chains {
 		want, ok := chainNamed(r, live.name)
-		if live.attrs.has(unix.NFTA_CHAIN_HOOK) && (!ok || !samePlace(live, want) || !samePolicy(live, want)) {
+		if live.attrs.Has(unix.NFTA_CHAIN_HOOK) && (!ok || !samePlace(live, want) || !samePolicy(live, want)) {
 			return true
 		}
 	}
@@ -147,7 +147,7 @@ func (t *transaction) changesBaseChains(r firewall.Ruleset) bool {
 }
 
 func samePolicy(live rawChain, want firewall.Chain) bool {
-	return live.attrs.numberOr0(unix.NFTA_CHAIN_POLICY) == uint64(*policyNumber(want.Hook))
+	return live.attrs.NumberOr0(unix.NFTA_CHAIN_POLICY) == uint64(*policyNumber(want.Hook))
 }
 
 // hasChain says whether the chain is there and stays.
@@ -159,7 +159,7 @@ func (t *transaction) hasChain(want firewall.Chain) bool {
 
 func (t *transaction) removeFlowtables() {
 	for _, f := range t.live.flowtables {
-		t.nft.DelFlowtable(&nftables.Flowtable{Table: t.table, Name: f.text(nftaFlowtableName)})
+		t.nft.DelFlowtable(&nftables.Flowtable{Table: t.table, Name: f.Text(nftaFlowtableName)})
 	}
 }
 

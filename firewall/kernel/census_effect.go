@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // Expressions that do something to the packet, or judge it, without being a verdict (nft_*.c).
@@ -48,9 +49,9 @@ func (r *otherReader) effect(e rawExpression) (Step, bool) {
 		to := r.portsOf(e.attrs, nftaTProxyRegPort, nftaTProxyRegPort)
 		return Step{Kind: StepTProxy, To: to, Text: "tproxy" + portText(" to :", to)}, true
 	case exprFlow:
-		return stepOf(StepOffload, "flow add @"+visible(e.attrs.text(nftaFlowTableName))), true
+		return stepOf(StepOffload, "flow add @"+visible(e.attrs.Text(nftaFlowTableName))), true
 	case exprTarget:
-		return targetStep(r.family, xtName(e.attrs), xtRevision(e.attrs), e.attrs.bytes(nftaTargetInfo)), true
+		return targetStep(r.family, xtName(e.attrs), xtRevision(e.attrs), e.attrs.Bytes(nftaTargetInfo)), true
 	case exprMatch:
 		r.xtMatch(e.attrs)
 		return Step{Kind: StepPass}, true
@@ -78,13 +79,13 @@ func plainEffects() map[string]StepKind {
 	}
 }
 
-func (r *otherReader) nat(attrs attributes) Step {
+func (r *otherReader) nat(attrs attribute.List) Step {
 	step := Step{Kind: StepSNAT, Text: "snat"}
-	if attrs.numberOr0(unix.NFTA_NAT_TYPE) == unix.NFT_NAT_DNAT {
+	if attrs.NumberOr0(unix.NFTA_NAT_TYPE) == unix.NFT_NAT_DNAT {
 		step = Step{Kind: StepDNAT, Text: "dnat"}
 	}
 	step.To = r.portsOf(attrs, unix.NFTA_NAT_REG_PROTO_MIN, unix.NFTA_NAT_REG_PROTO_MAX)
-	step.To.Addr, _ = netip.AddrFromSlice(r.registers[attrs.numberOr0(unix.NFTA_NAT_REG_ADDR_MIN)])
+	step.To.Addr, _ = netip.AddrFromSlice(r.registers[attrs.NumberOr0(unix.NFTA_NAT_REG_ADDR_MIN)])
 	step.Text += natText(step.To)
 	return step
 }
@@ -113,9 +114,9 @@ func portText(before string, to Target) string {
 }
 
 // portsOf reads the ports that two registers hold; zero where none is set.
-func (r *otherReader) portsOf(attrs attributes, low, high uint16) Target {
+func (r *otherReader) portsOf(attrs attribute.List, low, high uint16) Target {
 	port := func(kind uint16) uint16 {
-		if b := r.registers[attrs.numberOr0(kind)]; attrs.has(kind) && len(b) >= 2 {
+		if b := r.registers[attrs.NumberOr0(kind)]; attrs.Has(kind) && len(b) >= 2 {
 			return binary.BigEndian.Uint16(b)
 		}
 		return 0
@@ -128,16 +129,16 @@ func (r *otherReader) portsOf(attrs attributes, low, high uint16) Target {
 // written is a statement that writes what the packet has or what the kernel knows of it, from a register.
 func (r *otherReader) written(e rawExpression) (Step, bool) {
 	switch {
-	case e.name == exprMeta && e.attrs.has(unix.NFTA_META_SREG):
-		return stepOf(StepPass, fmt.Sprintf("meta set (key %d)", e.attrs.numberOr0(unix.NFTA_META_KEY))), true
-	case e.name == exprCT && e.attrs.has(unix.NFTA_CT_SREG):
-		if e.attrs.numberOr0(unix.NFTA_CT_KEY) == unix.NFT_CT_ZONE {
+	case e.name == exprMeta && e.attrs.Has(unix.NFTA_META_SREG):
+		return stepOf(StepPass, fmt.Sprintf("meta set (key %d)", e.attrs.NumberOr0(unix.NFTA_META_KEY))), true
+	case e.name == exprCT && e.attrs.Has(unix.NFTA_CT_SREG):
+		if e.attrs.NumberOr0(unix.NFTA_CT_KEY) == unix.NFT_CT_ZONE {
 			return stepOf(StepZone, "ct zone set"), true
 		}
-		return stepOf(StepPass, fmt.Sprintf("ct set (key %d)", e.attrs.numberOr0(unix.NFTA_CT_KEY))), true
-	case e.name == exprPayload && e.attrs.has(unix.NFTA_PAYLOAD_SREG):
+		return stepOf(StepPass, fmt.Sprintf("ct set (key %d)", e.attrs.NumberOr0(unix.NFTA_CT_KEY))), true
+	case e.name == exprPayload && e.attrs.Has(unix.NFTA_PAYLOAD_SREG):
 		return rewriteStep(r.premise, e.attrs), true
-	case e.name == exprExthdr && e.attrs.has(nftaExthdrSreg):
+	case e.name == exprExthdr && e.attrs.Has(nftaExthdrSreg):
 		return stepOf(StepPass, "option set"), true
 	default:
 		return Step{}, false
@@ -145,9 +146,9 @@ func (r *otherReader) written(e rawExpression) (Step, bool) {
 }
 
 // rewriteStep is what overwrites bytes of a header: an address or a port is another matter than a hop limit.
-func rewriteStep(p premise, attrs attributes) Step {
-	l := load{base: attrs.numberOr0(unix.NFTA_PAYLOAD_BASE), offset: attrs.numberOr0(unix.NFTA_PAYLOAD_OFFSET)}
-	length := attrs.numberOr0(unix.NFTA_PAYLOAD_LEN)
+func rewriteStep(p premise, attrs attribute.List) Step {
+	l := load{base: attrs.NumberOr0(unix.NFTA_PAYLOAD_BASE), offset: attrs.NumberOr0(unix.NFTA_PAYLOAD_OFFSET)}
+	length := attrs.NumberOr0(unix.NFTA_PAYLOAD_LEN)
 	for _, h := range headers() {
 		overlaps := h.base == l.base && l.offset < h.offset+h.length && h.offset < l.offset+length
 		if !overlaps || (p.family != 0 && h.family != 0 && h.family != p.family) || h.field == firewall.IP6HopLimit ||
@@ -161,7 +162,7 @@ func rewriteStep(p premise, attrs attributes) Step {
 
 // added is what puts something into a set. With an expression for each element it may be a rate.
 func (*otherReader) added(e rawExpression) (Step, bool) {
-	step := stepOf(StepPass, "add @"+visible(e.attrs.text(unix.NFTA_DYNSET_SET_NAME)))
+	step := stepOf(StepPass, "add @"+visible(e.attrs.Text(unix.NFTA_DYNSET_SET_NAME)))
 	for _, inner := range e.inner {
 		if inner.name == exprLimit || inner.name == exprConnlimit || inner.name == exprQuota {
 			step.Kind = StepRate
@@ -171,12 +172,12 @@ func (*otherReader) added(e rawExpression) (Step, bool) {
 }
 
 // xtMatch reads a match of xtables: what it says goes among the statements.
-func (r *otherReader) xtMatch(attrs attributes) {
+func (r *otherReader) xtMatch(attrs attribute.List) {
 	r.forget()
 	r.flush()
-	r.steps = append(r.steps, matchSteps(r.family, xtName(attrs), xtRevision(attrs), attrs.bytes(nftaTargetInfo))...)
+	r.steps = append(r.steps, matchSteps(r.family, xtName(attrs), xtRevision(attrs), attrs.Bytes(nftaTargetInfo))...)
 }
 
 // The attributes of a target and of a match of xtables have the same numbers.
-func xtName(attrs attributes) string     { return attrs.text(nftaTargetName) }
-func xtRevision(attrs attributes) uint64 { return attrs.numberOr0(nftaTargetRev) }
+func xtName(attrs attribute.List) string     { return attrs.Text(nftaTargetName) }
+func xtRevision(attrs attribute.List) uint64 { return attrs.NumberOr0(nftaTargetRev) }

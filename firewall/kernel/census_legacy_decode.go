@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // legacyLayout is where things lie in struct ipt_entry or ip6t_entry.
@@ -51,7 +52,7 @@ const (
 
 func decodeLegacyInfo(b []byte) (legacyTable, error) {
 	if len(b) < legacyInfoSize {
-		return legacyTable{}, fmt.Errorf("%w: %d bytes", errMalformed, len(b))
+		return legacyTable{}, fmt.Errorf("%w: %d bytes", attribute.ErrMalformed, len(b))
 	}
 	number := func(i int) uint32 { return binary.NativeEndian.Uint32(b[legacyTableName+4*i:]) }
 	t := legacyTable{hooks: number(0), size: number(2 + 2*legacyHooks)}
@@ -134,12 +135,12 @@ func legacyPriority(table string, hook int) int32 {
 func (l *legacyRules) each(b []byte, f func(at uint32, entry []byte) error) error {
 	for at, n := 0, 0; at < len(b); n++ {
 		if len(b)-at < l.layout.header || n == maxLegacy {
-			return fmt.Errorf("%w: entry %d at %d of %d bytes", errMalformed, n, at, len(b))
+			return fmt.Errorf("%w: entry %d at %d of %d bytes", attribute.ErrMalformed, n, at, len(b))
 		}
 		target := int(binary.NativeEndian.Uint16(b[at+l.layout.target:]))
 		next := int(binary.NativeEndian.Uint16(b[at+l.layout.target+2:]))
 		if target < l.layout.header || next < target+legacyMatch || next > len(b)-at {
-			return fmt.Errorf("%w: entry %d: target at %d, next at %d", errMalformed, n, target, next)
+			return fmt.Errorf("%w: entry %d: target at %d, next at %d", attribute.ErrMalformed, n, target, next)
 		}
 		if err := f(uint32(at), b[at:at+next]); err != nil {
 			return err
@@ -151,7 +152,7 @@ func (l *legacyRules) each(b []byte, f func(at uint32, entry []byte) error) erro
 
 func (l *legacyRules) targetOf(entry []byte) (name string, revision uint64, info []byte) {
 	at := int(binary.NativeEndian.Uint16(entry[l.layout.target:]))
-	return cString(entry[at+2 : at+31]), uint64(entry[at+31]), entry[at+legacyMatch:]
+	return attribute.Text(entry[at+2 : at+31]), uint64(entry[at+31]), entry[at+legacyMatch:]
 }
 
 // chainAt notes the chains that are no base chains.
@@ -160,7 +161,7 @@ func (l *legacyRules) chainAt(at uint32, entry []byte) error {
 	if name != legacyEnd {
 		return nil
 	}
-	chain := visible(cString(info))
+	chain := visible(attribute.Text(info))
 	l.names[at+uint32(len(entry))] = chain
 	l.table.Chains = append(l.table.Chains, OtherChain{Name: chain})
 	return nil
@@ -267,7 +268,7 @@ func (l *legacyRules) matches(entry []byte) []Step {
 		if size < legacyMatch || size > end-at {
 			return append(steps, stepOf(StepCondition, "unreadable match"))
 		}
-		steps = append(steps, matchSteps(l.family, cString(entry[at+2:at+31]), uint64(entry[at+31]),
+		steps = append(steps, matchSteps(l.family, attribute.Text(entry[at+2:at+31]), uint64(entry[at+31]),
 			entry[at+legacyMatch:at+size])...)
 		at += size
 	}
@@ -294,7 +295,7 @@ func maskedName(field firewall.Field, not bool, name, mask []byte) []Step {
 	if zero(mask) && !not {
 		return nil
 	}
-	text := cString(name)
+	text := attribute.Text(name)
 	if n := bytes.IndexByte(mask, 0); n >= 0 && n <= len(text) {
 		text = text[:n] + "*"
 	}

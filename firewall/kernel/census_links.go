@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sallyport/firewall/kernel/attribute"
 	"slices"
 	"time"
 
@@ -55,7 +56,7 @@ func (c *Census) programs(ctx context.Context) {
 
 // dumpRoute asks rtnetlink for a list, and passes on what follows the header of a fixed size.
 func dumpRoute(
-	ctx context.Context, conn *netlink.Conn, kind uint16, request []byte, f func(header []byte, a attributes),
+	ctx context.Context, conn *netlink.Conn, kind uint16, request []byte, f func(header []byte, a attribute.List),
 ) error {
 	sent, err := conn.Send(netlink.Message{
 		Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | netlink.Dump}, Data: request,
@@ -77,10 +78,10 @@ func dumpRoute(
 		case room < 0:
 			failure = fmt.Errorf("%w: more than %d MiB", ErrTooLarge, linkBudget>>20)
 		case len(m.Data) < len(request):
-			failure = fmt.Errorf("%w: %d bytes", errMalformed, len(m.Data))
+			failure = fmt.Errorf("%w: %d bytes", attribute.ErrMalformed, len(m.Data))
 		default:
-			var list attributes
-			list, failure = parseAttributes(m.Data[len(request):])
+			var list attribute.List
+			list, failure = attribute.Parse(m.Data[len(request):])
 			f(m.Data[:len(request)], list)
 		}
 	}
@@ -88,7 +89,7 @@ func dumpRoute(
 }
 
 func (c *Census) xdp(ctx context.Context, conn *netlink.Conn) error {
-	return dumpRoute(ctx, conn, unix.RTM_GETLINK, make([]byte, linkMessage), func(_ []byte, link attributes) {
+	return dumpRoute(ctx, conn, unix.RTM_GETLINK, make([]byte, linkMessage), func(_ []byte, link attribute.List) {
 		if p, attached := parseXDP(link); attached {
 			c.program(p)
 		}
@@ -96,16 +97,16 @@ func (c *Census) xdp(ctx context.Context, conn *netlink.Conn) error {
 }
 
 // parseXDP reads the program of a link's message.
-func parseXDP(link attributes) (Program, bool) {
-	xdp, err := link.nested(unix.IFLA_XDP)
-	if mode := xdp.bytes(unix.IFLA_XDP_ATTACHED); err != nil || len(mode) != 1 || mode[0] == 0 {
+func parseXDP(link attribute.List) (Program, bool) {
+	xdp, err := link.Nested(unix.IFLA_XDP)
+	if mode := xdp.Bytes(unix.IFLA_XDP_ATTACHED); err != nil || len(mode) != 1 || mode[0] == 0 {
 		return Program{}, false
 	}
-	p := Program{Link: visible(link.text(unix.IFLA_IFNAME)), Kind: "xdp", Hook: hookIngress, Direct: true}
+	p := Program{Link: visible(link.Text(unix.IFLA_IFNAME)), Kind: "xdp", Hook: hookIngress, Direct: true}
 	for _, kind := range []uint16{
 		unix.IFLA_XDP_PROG_ID, unix.IFLA_XDP_DRV_PROG_ID, unix.IFLA_XDP_SKB_PROG_ID, unix.IFLA_XDP_HW_PROG_ID,
 	} {
-		if id, ok := nativeNumber(xdp.bytes(kind)); ok && p.ID == 0 {
+		if id, ok := nativeNumber(xdp.Bytes(kind)); ok && p.ID == 0 {
 			p.ID = id
 		}
 	}
@@ -145,9 +146,9 @@ func alike(p, q Program) bool {
 func (c *Census) filters(ctx context.Context, conn *netlink.Conn) error {
 	type question struct{ link, parent uint32 }
 	var ask []question
-	err := dumpRoute(ctx, conn, unix.RTM_GETQDISC, make([]byte, tcMessage), func(header []byte, qdisc attributes) {
+	err := dumpRoute(ctx, conn, unix.RTM_GETQDISC, make([]byte, tcMessage), func(header []byte, qdisc attribute.List) {
 		link := binary.NativeEndian.Uint32(header[4:])
-		switch qdisc.text(unix.TCA_KIND) {
+		switch qdisc.Text(unix.TCA_KIND) {
 		case "clsact":
 			ask = append(ask, question{link, parentIngress}, question{link, parentEgress})
 		case hookIngress:
@@ -165,7 +166,7 @@ func (c *Census) filters(ctx context.Context, conn *netlink.Conn) error {
 		request := make([]byte, tcMessage)
 		binary.NativeEndian.PutUint32(request[4:], q.link)
 		binary.NativeEndian.PutUint32(request[12:], q.parent)
-		err := dumpRoute(ctx, conn, unix.RTM_GETTFILTER, request, func(_ []byte, filter attributes) {
+		err := dumpRoute(ctx, conn, unix.RTM_GETTFILTER, request, func(_ []byte, filter attribute.List) {
 			if p, ok := parseFilter(filter); ok {
 				p.Link, p.Hook = visible(c.Links[q.link]), hookIngress
 				if q.parent == parentEgress {
@@ -194,23 +195,23 @@ const (
 
 // parseFilter reads a filter's kind, its program and its actions. A filter's head, which filters
 // nothing, has no options, or has of u32 only the size of its table.
-func parseFilter(filter attributes) (Program, bool) {
-	p := Program{Kind: visible(filter.text(unix.TCA_KIND))}
-	options, err := filter.nested(unix.TCA_OPTIONS)
+func parseFilter(filter attribute.List) (Program, bool) {
+	p := Program{Kind: visible(filter.Text(unix.TCA_KIND))}
+	options, err := filter.Nested(unix.TCA_OPTIONS)
 	if err != nil || len(options) == 0 || p.Kind == "" {
 		return Program{}, false
 	}
-	if p.Kind == "u32" && !options.has(tcaU32Sel) {
+	if p.Kind == "u32" && !options.Has(tcaU32Sel) {
 		return Program{}, false
 	}
 	if p.Kind == "bpf" {
-		p.Name = visible(options.text(tcaBPFName))
-		p.ID, _ = nativeNumber(options.bytes(tcaBPFID))
-		flags, _ := nativeNumber(options.bytes(tcaBPFFlags))
+		p.Name = visible(options.Text(tcaBPFName))
+		p.ID, _ = nativeNumber(options.Bytes(tcaBPFID))
+		flags, _ := nativeNumber(options.Bytes(tcaBPFFlags))
 		p.Direct = flags&bpfDirect != 0
 	}
 	if place, ok := actionsAttribute(p.Kind); ok {
-		p.Actions = actionKinds(options.bytes(place))
+		p.Actions = actionKinds(options.Bytes(place))
 	}
 	return p, true
 }
@@ -227,14 +228,14 @@ func actionsAttribute(kind string) (uint16, bool) {
 // actionKinds are the kinds of the actions in a list.
 func actionKinds(b []byte) []string {
 	const most = 32 // TCA_ACT_MAX_PRIO
-	list, err := parseAttributes(b)
+	list, err := attribute.Parse(b)
 	if err != nil {
 		return []string{"unreadable"}
 	}
 	var kinds []string
 	for _, item := range list {
-		action, err := parseAttributes(item.data)
-		if kind := action.text(tcaActKind); err == nil && kind != "" && len(kinds) < most {
+		action, err := attribute.Parse(item.Data)
+		if kind := action.Text(tcaActKind); err == nil && kind != "" && len(kinds) < most {
 			kinds = append(kinds, visible(kind))
 		}
 	}

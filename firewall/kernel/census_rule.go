@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // otherReader reads a rule of others. What package firewall has a word for is read by the ruleReader; of all else at
@@ -64,11 +65,11 @@ func (r *otherReader) read(e rawExpression) {
 	r.pending = append(r.pending, e)
 	switch e.name {
 	case exprImmediate:
-		if e.attrs.numberOr0(unix.NFTA_IMMEDIATE_DREG) == unix.NFT_REG_VERDICT {
+		if e.attrs.NumberOr0(unix.NFTA_IMMEDIATE_DREG) == unix.NFT_REG_VERDICT {
 			r.word(e)
 			return
 		}
-		r.registers[e.attrs.numberOr0(unix.NFTA_IMMEDIATE_DREG)] = dataValue(e.attrs, unix.NFTA_IMMEDIATE_DATA)
+		r.registers[e.attrs.NumberOr0(unix.NFTA_IMMEDIATE_DREG)] = dataValue(e.attrs, unix.NFTA_IMMEDIATE_DATA)
 		r.pending = r.pending[:len(r.pending)-1]
 	case exprMeta, exprPayload, exprCT, exprFIB, exprBitwise:
 		if !r.odd && !r.step(e) {
@@ -147,10 +148,10 @@ func (r *otherReader) oddCondition(e rawExpression) (Step, bool) {
 	case exprLimit, exprConnlimit, exprQuota:
 		return stepOf(StepRate, e.name), true
 	case exprObjref:
-		if e.attrs.numberOr0(unix.NFTA_OBJREF_IMM_TYPE) == nftObjectLimit {
-			return stepOf(StepRate, "limit name "+visible(e.attrs.text(unix.NFTA_OBJREF_IMM_NAME))), true
+		if e.attrs.NumberOr0(unix.NFTA_OBJREF_IMM_TYPE) == nftObjectLimit {
+			return stepOf(StepRate, "limit name "+visible(e.attrs.Text(unix.NFTA_OBJREF_IMM_NAME))), true
 		}
-		return stepOf(StepPass, "object "+visible(e.attrs.text(unix.NFTA_OBJREF_IMM_NAME))), true
+		return stepOf(StepPass, "object "+visible(e.attrs.Text(unix.NFTA_OBJREF_IMM_NAME))), true
 	case exprLast, exprCounter:
 		return stepOf(StepPass, e.name), true
 	case exprLog:
@@ -169,18 +170,18 @@ func (r *otherReader) oddComparison(e rawExpression) (Step, bool) {
 		return Step{}, false
 	}
 	from, data := r.pending[0], dataValue(e.attrs, unix.NFTA_CMP_DATA)
-	operation := e.attrs.numberOr0(unix.NFTA_CMP_OP)
+	operation := e.attrs.NumberOr0(unix.NFTA_CMP_OP)
 	not := operation == unix.NFT_CMP_NEQ
 	if not || operation == unix.NFT_CMP_EQ {
 		switch {
 		case len(r.pending) == 2 && from.name == exprFIB:
 			return fibStep(from.attrs, data, not)
 		case len(r.pending) == 2 && from.name == exprMeta &&
-			from.attrs.numberOr0(unix.NFTA_META_KEY) == unix.NFT_META_PROTOCOL:
+			from.attrs.NumberOr0(unix.NFTA_META_KEY) == unix.NFT_META_PROTOCOL:
 			return r.ethertype(data, not)
 		}
 	}
-	if from.name == exprCT && from.attrs.numberOr0(unix.NFTA_CT_KEY) == unix.NFT_CT_STATUS && not {
+	if from.name == exprCT && from.attrs.NumberOr0(unix.NFTA_CT_KEY) == unix.NFT_CT_STATUS && not {
 		return statusStep(r.pending, data)
 	}
 	if from.name == exprNumgen {
@@ -207,15 +208,15 @@ func statusStep(pending []rawExpression, data []byte) (Step, bool) {
 const rtnLocal = 2
 
 // fibStep reads `fib daddr type local`, and `fib saddr . iif oif missing` with a mark besides.
-func fibStep(attrs attributes, data []byte, not bool) (Step, bool) {
+func fibStep(attrs attribute.List, data []byte, not bool) (Step, bool) {
 	number, ok := formHost.number(data)
-	flags := attrs.numberOr0(unix.NFTA_FIB_FLAGS)
+	flags := attrs.NumberOr0(unix.NFTA_FIB_FLAGS)
 	const back = unix.NFTA_FIB_F_SADDR | unix.NFTA_FIB_F_IIF
-	if zero(data) && !not && flags&back == back && attrs.numberOr0(unix.NFTA_FIB_RESULT) == unix.NFT_FIB_RESULT_OIF {
+	if zero(data) && !not && flags&back == back && attrs.NumberOr0(unix.NFTA_FIB_RESULT) == unix.NFT_FIB_RESULT_OIF {
 		return worded(StepMatch, firewall.FIBMissing{}), true
 	}
 	if !ok || number != rtnLocal || flags&unix.NFTA_FIB_F_DADDR == 0 ||
-		attrs.numberOr0(unix.NFTA_FIB_RESULT) != unix.NFT_FIB_RESULT_ADDRTYPE {
+		attrs.NumberOr0(unix.NFTA_FIB_RESULT) != unix.NFT_FIB_RESULT_ADDRTYPE {
 		return Step{}, false
 	}
 	return localStep(not), true
@@ -245,11 +246,11 @@ func (r *otherReader) ethertype(data []byte, not bool) (Step, bool) {
 
 // lookedUp is a lookup in a set, a verdict map, or a map whose value goes on in a register.
 func (r *otherReader) lookedUp(e rawExpression) {
-	if !e.attrs.has(unix.NFTA_LOOKUP_DREG) {
+	if !e.attrs.Has(unix.NFTA_LOOKUP_DREG) {
 		r.word(e)
 		return
 	}
-	if e.attrs.numberOr0(unix.NFTA_LOOKUP_DREG) != unix.NFT_REG_VERDICT {
+	if e.attrs.NumberOr0(unix.NFTA_LOOKUP_DREG) != unix.NFT_REG_VERDICT {
 		r.odd = true
 		return
 	}
@@ -261,7 +262,7 @@ func (r *otherReader) lookedUp(e rawExpression) {
 		r.absorb(f)
 	}
 	r.flush()
-	set := r.sets[e.attrs.text(unix.NFTA_LOOKUP_SET)]
+	set := r.sets[e.attrs.Text(unix.NFTA_LOOKUP_SET)]
 	ways := branches(set, fields)
 	text := "@" + visible(set.name)
 	if set.anonymous() {
@@ -279,12 +280,12 @@ const maxBranches = 1 << 14
 // branches reads a verdict map. A way whose key has no word has no values.
 func branches(set rawSet, fields []firewall.Field) []Branch {
 	var all []Branch
-	types := keyTypes(set.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE))
+	types := keyTypes(set.attrs.NumberOr0(unix.NFTA_SET_KEY_TYPE))
 	elements := slices.Clone(set.elements)
 	slices.SortStableFunc(elements, func(a, b rawElement) int { return bytes.Compare(a.key, b.key) })
 	for i := range elements {
 		e := &elements[i]
-		data, err := e.attrs.nested(unix.NFTA_SET_ELEM_DATA)
+		data, err := e.attrs.Nested(unix.NFTA_SET_ELEM_DATA)
 		if err != nil || len(all) == maxBranches {
 			break
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 const (
@@ -118,12 +119,12 @@ func (p place) ours() bool {
 // tableName is the attribute 1 of a message, which is the table's name in all of them. What follows is not looked at.
 func tableName(message []byte) string {
 	for len(message) > 0 {
-		a, rest, err := nextAttribute(message)
+		a, rest, err := attribute.Next(message)
 		if err != nil {
 			return ""
 		}
-		if a.kind == tableAttribute {
-			return cString(a.data)
+		if a.Kind == tableAttribute {
+			return attribute.Text(a.Data)
 		}
 		message = rest
 	}
@@ -135,11 +136,11 @@ func (s *session) allElements(ctx context.Context, raw *rawTables, most int) err
 	for _, at := range raw.order {
 		part := raw.parts[at]
 		for _, set := range part.Sets {
-			attrs, err := parseAttributes(set)
+			attrs, err := attribute.Parse(set)
 			if err != nil {
 				continue // decoding says so
 			}
-			name := attrs.text(unix.NFTA_SET_NAME)
+			name := attrs.Text(unix.NFTA_SET_NAME)
 			large, err := s.someElements(ctx, at, name, part, most)
 			if err != nil {
 				return err
@@ -157,8 +158,8 @@ func (s *session) allElements(ctx context.Context, raw *rawTables, most int) err
 func (s *session) someElements(
 	ctx context.Context, at place, name string, to *snapshot, most int,
 ) (large bool, err error) {
-	request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, at.name),
-		stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, name)...)
+	request := append(attribute.String(unix.NFTA_SET_ELEM_LIST_TABLE, at.name),
+		attribute.String(unix.NFTA_SET_ELEM_LIST_SET, name)...)
 	err = s.askOf(ctx, at.family, unix.NFT_MSG_GETSETELEM, netlink.Dump, request, func(_ byte, b []byte) {
 		if most -= len(b); most < 0 {
 			large = true
@@ -235,7 +236,7 @@ func otherChain(family byte, raw rawChain, sets map[string]rawSet) OtherChain {
 	chain := OtherChain{Name: visible(raw.name), Hook: readHookOf(family, raw.attrs), Devices: hookDevices(raw.attrs)}
 	for _, r := range raw.rules {
 		chain.Rules = append(chain.Rules, OtherRule{
-			Handle: r.attrs.numberOr0(unix.NFTA_RULE_HANDLE), Steps: readSteps(family, r.expressions, sets),
+			Handle: r.attrs.NumberOr0(unix.NFTA_RULE_HANDLE), Steps: readSteps(family, r.expressions, sets),
 		})
 	}
 	return chain
@@ -247,11 +248,11 @@ func present(s rawSet) firewall.Set {
 	s.flags &^= unix.NFT_SET_EVAL
 	s.elements = slices.Clone(s.elements)
 	for i := range s.elements {
-		s.elements[i].attrs = s.elements[i].attrs.without(
+		s.elements[i].attrs = s.elements[i].attrs.Without(
 			unix.NFTA_SET_ELEM_EXPIRATION, unix.NFTA_SET_ELEM_TIMEOUT, unix.NFTA_SET_ELEM_DATA)
 		s.elements[i].expressions, s.elements[i].comment = nil, ""
 	}
-	set := firewall.Set{Name: s.name, Key: keyTypes(s.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE))}
+	set := firewall.Set{Name: s.name, Key: keyTypes(s.attrs.NumberOr0(unix.NFTA_SET_KEY_TYPE))}
 	var foreign []string
 	set.Elements, foreign = readElements(s, set.Key)
 	set.Foreign = capped(strings.Join(foreign, " "), valueText)
@@ -260,13 +261,13 @@ func present(s rawSet) firewall.Set {
 
 // readHookOf is readHook with the hook's name in that family: netdev counts from ingress (enum nf_dev_hooks), and arp
 // from input (NF_ARP_IN).
-func readHookOf(family byte, attrs attributes) *firewall.Hook {
+func readHookOf(family byte, attrs attribute.List) *firewall.Hook {
 	hook := readHook(attrs)
 	if hook == nil {
 		return nil
 	}
-	nested, _ := attrs.nested(unix.NFTA_CHAIN_HOOK) // readHook has read it
-	number := nested.numberOr0(unix.NFTA_HOOK_HOOKNUM)
+	nested, _ := attrs.Nested(unix.NFTA_CHAIN_HOOK) // readHook has read it
+	number := nested.NumberOr0(unix.NFTA_HOOK_HOOKNUM)
 	names := map[byte][]string{
 		unix.NFPROTO_NETDEV: {"ingress", "egress"}, unix.NFPROTO_ARP: {"input", "output", "forward"},
 	}[family]
@@ -282,33 +283,33 @@ const (
 	nftaFlowtableDevs = 3 // NFTA_FLOWTABLE_HOOK_DEVS: the names of a flowtable's devices
 )
 
-func hookDevices(chain attributes) []string {
-	hook, err := chain.nested(unix.NFTA_CHAIN_HOOK)
+func hookDevices(chain attribute.List) []string {
+	hook, err := chain.Nested(unix.NFTA_CHAIN_HOOK)
 	if err != nil {
 		return nil
 	}
 	names := deviceNames(hook, nftaHookDevs)
-	if name := hook.text(unix.NFTA_HOOK_DEV); name != "" && len(names) == 0 {
+	if name := hook.Text(unix.NFTA_HOOK_DEV); name != "" && len(names) == 0 {
 		names = append(names, visible(name))
 	}
 	return names
 }
 
-func deviceNames(hook attributes, kind uint16) []string {
-	list, err := hook.nested(kind)
+func deviceNames(hook attribute.List, kind uint16) []string {
+	list, err := hook.Nested(kind)
 	if err != nil {
 		return nil
 	}
 	var names []string
 	for _, device := range list {
-		names = append(names, visible(cString(device.data)))
+		names = append(names, visible(attribute.Text(device.Data)))
 	}
 	return names
 }
 
-func readFlowtable(attrs attributes) Flowtable {
-	f := Flowtable{Name: visible(attrs.text(nftaFlowtableName))}
-	if hook, err := attrs.nested(nftaFlowtableHook); err == nil {
+func readFlowtable(attrs attribute.List) Flowtable {
+	f := Flowtable{Name: visible(attrs.Text(nftaFlowtableName))}
+	if hook, err := attrs.Nested(nftaFlowtableHook); err == nil {
 		f.Devices = deviceNames(hook, nftaFlowtableDevs)
 	}
 	return f

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sallyport/firewall/kernel/attribute"
 	"slices"
 	"strings"
 	"testing"
@@ -361,7 +362,7 @@ func attachXDP(t testing.TB, name string) {
 	request := make([]byte, linkMessage)
 	binary.NativeEndian.PutUint32(request[4:], linkIndex(t, name))
 	number := binary.NativeEndian.AppendUint32(nil, uint32(fd))
-	request = append(request, nest(unix.IFLA_XDP, nest(unix.IFLA_XDP_FD, number))...)
+	request = append(request, attribute.Encode(unix.IFLA_XDP, attribute.Encode(unix.IFLA_XDP_FD, number))...)
 	if _, err := conn.Execute(netlink.Message{
 		Header: netlink.Header{Type: unix.RTM_SETLINK, Flags: netlink.Request | netlink.Acknowledge}, Data: request,
 	}); err != nil {
@@ -385,18 +386,19 @@ func attachTCX(t testing.TB, name string) {
 
 // TestFlowtable reads a flowtable as a kernel that makes them tells it: this machine's has none.
 func TestFlowtable(t *testing.T) {
-	device := func(name string) []byte { return stringAttribute(1, name) }
-	message := slices.Concat(stringAttribute(nftaFlowtableTable, "x"), stringAttribute(nftaFlowtableName, "fast"),
-		nest(nftaFlowtableHook, slices.Concat(number32(1, 0), number32(2, 0),
-			nest(nftaFlowtableDevs, slices.Concat(device("eth0"), device("eth1"))))), number32(nftaFlowtableUse, 1))
-	rule := slices.Concat(stringAttribute(unix.NFTA_RULE_TABLE, "x"), stringAttribute(unix.NFTA_RULE_CHAIN, "forward"),
-		nest(unix.NFTA_RULE_EXPRESSIONS, nest(unix.NFTA_LIST_ELEM, slices.Concat(
-			stringAttribute(unix.NFTA_EXPR_NAME, exprFlow),
-			nest(unix.NFTA_EXPR_DATA, stringAttribute(nftaFlowTableName, "fast"))))))
-	chain := slices.Concat(stringAttribute(unix.NFTA_CHAIN_TABLE, "x"), stringAttribute(unix.NFTA_CHAIN_NAME, "forward"))
+	device := func(name string) []byte { return attribute.String(1, name) }
+	message := slices.Concat(attribute.String(nftaFlowtableTable, "x"), attribute.String(nftaFlowtableName, "fast"),
+		attribute.Encode(nftaFlowtableHook, slices.Concat(number32(1, 0), number32(2, 0),
+			attribute.Encode(nftaFlowtableDevs, slices.Concat(device("eth0"), device("eth1"))))),
+		number32(nftaFlowtableUse, 1))
+	rule := slices.Concat(attribute.String(unix.NFTA_RULE_TABLE, "x"), attribute.String(unix.NFTA_RULE_CHAIN, "forward"),
+		attribute.Encode(unix.NFTA_RULE_EXPRESSIONS, attribute.Encode(unix.NFTA_LIST_ELEM, slices.Concat(
+			attribute.String(unix.NFTA_EXPR_NAME, exprFlow),
+			attribute.Encode(unix.NFTA_EXPR_DATA, attribute.String(nftaFlowTableName, "fast"))))))
+	chain := slices.Concat(attribute.String(unix.NFTA_CHAIN_TABLE, "x"), attribute.String(unix.NFTA_CHAIN_NAME, "forward"))
 	at := place{familyInet, "x"}
 	c := decodeTables(rawTables{order: []place{at}, parts: map[place]*snapshot{at: {
-		Name: "x", Table: stringAttribute(unix.NFTA_TABLE_NAME, "x"), Flowtables: [][]byte{message}, Rules: [][]byte{rule},
+		Name: "x", Table: attribute.String(unix.NFTA_TABLE_NAME, "x"), Flowtables: [][]byte{message}, Rules: [][]byte{rule},
 		Chains: [][]byte{chain},
 	}}})
 	if len(c.Tables) != 1 || len(c.Tables[0].Flowtables) != 1 || len(c.Gaps) > 0 {
@@ -487,15 +489,16 @@ func FuzzCensus(f *testing.F) {
 
 // FuzzPrograms reads arbitrary bytes as what rtnetlink tells of links and filters: no panic.
 func FuzzPrograms(f *testing.F) {
-	f.Add(slices.Concat(stringAttribute(unix.TCA_KIND, "bpf"), nest(unix.TCA_OPTIONS, stringAttribute(tcaBPFName, "x"))))
-	xdp := nest(unix.IFLA_XDP, nest(unix.IFLA_XDP_ATTACHED, []byte{1}))
-	f.Add(slices.Concat(stringAttribute(unix.IFLA_IFNAME, "eth0"), xdp))
+	named := attribute.Encode(unix.TCA_OPTIONS, attribute.String(tcaBPFName, "x"))
+	f.Add(slices.Concat(attribute.String(unix.TCA_KIND, "bpf"), named))
+	xdp := attribute.Encode(unix.IFLA_XDP, attribute.Encode(unix.IFLA_XDP_ATTACHED, []byte{1}))
+	f.Add(slices.Concat(attribute.String(unix.IFLA_IFNAME, "eth0"), xdp))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		attrs, err := parseAttributes(message)
+		attrs, err := attribute.Parse(message)
 		if err != nil {
 			return
 		}
-		for _, parse := range []func(attributes) (Program, bool){parseFilter, parseXDP} {
+		for _, parse := range []func(attribute.List) (Program, bool){parseFilter, parseXDP} {
 			if p, ok := parse(attrs); ok {
 				plain(t, p.Kind+p.Link+p.Name+strings.Join(p.Actions[:min(len(p.Actions), 1)], ""))
 			}

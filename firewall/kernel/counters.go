@@ -13,7 +13,7 @@ func (d Dump) Counters() map[string]Count {
 	for _, o := range d.table.objects {
 		if o.kind == nftObjectCounter {
 			counters[o.name] = Count{
-				Packets: o.data.numberOr0(unix.NFTA_COUNTER_PACKETS), Bytes: o.data.numberOr0(unix.NFTA_COUNTER_BYTES),
+				Packets: o.data.NumberOr0(unix.NFTA_COUNTER_PACKETS), Bytes: o.data.NumberOr0(unix.NFTA_COUNTER_BYTES),
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package kernel
 import (
 	"cmp"
 	"fmt"
+	"sallyport/firewall/kernel/attribute"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +13,7 @@ import (
 type rawSet struct {
 	name        string
 	flags       uint64
-	attrs       attributes
+	attrs       attribute.List
 	expressions []rawExpression
 	elements    []rawElement
 	unread      bool // what it holds was not asked for
@@ -24,7 +25,7 @@ type rawElement struct {
 	key         []byte // nil for the catch-all element
 	keyEnd      []byte // the last key of the range, in an interval set of concatenations
 	flags       uint64
-	attrs       attributes
+	attrs       attribute.List
 	expressions []rawExpression
 	comment     string
 }
@@ -38,7 +39,7 @@ func (s rawSet) anonymous() bool { return s.is(unix.NFT_SET_ANONYMOUS) }
 func (s rawSet) boundaries() bool { return s.is(unix.NFT_SET_INTERVAL) && !s.is(nftSetConcat) }
 
 // expires says that the element goes away by itself.
-func (e *rawElement) expires() bool { return e.attrs.has(unix.NFTA_SET_ELEM_EXPIRATION) }
+func (e *rawElement) expires() bool { return e.attrs.Has(unix.NFTA_SET_ELEM_EXPIRATION) }
 
 // closes says that the element is the end of an interval, which does not contain it.
 func (e *rawElement) closes() bool { return e.flags&unix.NFT_SET_ELEM_INTERVAL_END != 0 }
@@ -60,15 +61,15 @@ func (t *rawTable) decodeSets(s snapshot) error {
 }
 
 func decodeSet(message []byte) (rawSet, error) {
-	attrs, err := parseAttributes(message)
+	attrs, err := attribute.Parse(message)
 	if err != nil {
 		return rawSet{}, err
 	}
-	set := rawSet{name: attrs.text(unix.NFTA_SET_NAME), flags: attrs.numberOr0(unix.NFTA_SET_FLAGS)}
+	set := rawSet{name: attrs.Text(unix.NFTA_SET_NAME), flags: attrs.NumberOr0(unix.NFTA_SET_FLAGS)}
 	if set.expressions, err = decodeInner(attrs, nftaSetExpr, nftaSetExpressions, 0); err != nil {
 		return rawSet{}, err
 	}
-	set.attrs = attrs.without(nftaSetExpr, nftaSetExpressions)
+	set.attrs = attrs.Without(nftaSetExpr, nftaSetExpressions)
 	return set, nil
 }
 
@@ -77,12 +78,12 @@ func decodeSet(message []byte) (rawSet, error) {
 func decodeElements(messages [][]byte) ([]rawElement, error) {
 	lists, n := make([][]byte, len(messages)), 0
 	for i, message := range messages {
-		list, err := findAttribute(message, unix.NFTA_SET_ELEM_LIST_ELEMENTS)
+		list, err := attribute.Find(message, unix.NFTA_SET_ELEM_LIST_ELEMENTS)
 		if err != nil {
 			return nil, fmt.Errorf("elements: %w", err)
 		}
 		for rest := list; len(rest) > 0; n++ {
-			if _, rest, err = nextAttribute(rest); err != nil {
+			if _, rest, err = attribute.Next(rest); err != nil {
 				return nil, fmt.Errorf("elements: %w", err)
 			}
 		}
@@ -91,11 +92,11 @@ func decodeElements(messages [][]byte) ([]rawElement, error) {
 	elements := make([]rawElement, 0, n)
 	for _, list := range lists {
 		for len(list) > 0 {
-			item, rest, err := nextAttribute(list)
+			item, rest, err := attribute.Next(list)
 			if err != nil {
 				return nil, fmt.Errorf("elements: %w", err)
 			}
-			e, err := decodeElement(item.data)
+			e, err := decodeElement(item.Data)
 			if err != nil {
 				return nil, fmt.Errorf("element: %w", err)
 			}
@@ -108,25 +109,25 @@ func decodeElements(messages [][]byte) ([]rawElement, error) {
 // decodeElement reads an element without a list of its attributes: most have nothing but a key.
 func decodeElement(b []byte) (e rawElement, err error) {
 	for len(b) > 0 {
-		var a attribute
-		if a, b, err = nextAttribute(b); err != nil {
+		var a attribute.Attribute
+		if a, b, err = attribute.Next(b); err != nil {
 			return rawElement{}, err
 		}
-		switch a.kind {
+		switch a.Kind {
 		case unix.NFTA_SET_ELEM_KEY:
-			e.key, err = elementKey(a.data)
+			e.key, err = elementKey(a.Data)
 		case nftaElemKeyEnd:
-			e.keyEnd, err = elementKey(a.data)
+			e.keyEnd, err = elementKey(a.Data)
 		case unix.NFTA_SET_ELEM_FLAGS:
-			e.flags, _ = unsigned(a.data)
+			e.flags, _ = attribute.Number(a.Data)
 		case unix.NFTA_SET_ELEM_EXPR:
 			var one rawExpression
-			one, err = decodeExpression(a.data, 0)
+			one, err = decodeExpression(a.Data, 0)
 			e.expressions = []rawExpression{one}
 		case nftaElemExpressions:
-			e.expressions, err = decodeExpressionList(a.data, 0)
+			e.expressions, err = decodeExpressionList(a.Data, 0)
 		case unix.NFTA_SET_ELEM_USERDATA:
-			e.comment = userdataComment(a.data, udataElementComment)
+			e.comment = userdataComment(a.Data, udataElementComment)
 			e.attrs = append(e.attrs, a)
 		default:
 			e.attrs = append(e.attrs, a)
@@ -139,7 +140,7 @@ func decodeElement(b []byte) (e rawElement, err error) {
 }
 
 func elementKey(b []byte) ([]byte, error) {
-	key, err := findAttribute(b, unix.NFTA_DATA_VALUE)
+	key, err := attribute.Find(b, unix.NFTA_DATA_VALUE)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"sallyport/firewall/kernel/attribute"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -15,20 +16,20 @@ type rawTable struct {
 	chains     []rawChain // by name: their order means nothing
 	sets       []rawSet   // by name
 	objects    []rawObject
-	flowtables []attributes
+	flowtables []attribute.List
 	source     snapshot // what it was decoded from
 }
 
 // rawChain is a chain and its rules in order.
 type rawChain struct {
 	name  string
-	attrs attributes
+	attrs attribute.List
 	rules []rawRule
 }
 
 // rawRule is a rule and its expressions in order.
 type rawRule struct {
-	attrs       attributes
+	attrs       attribute.List
 	expressions []rawExpression
 	comment     string
 }
@@ -37,8 +38,8 @@ type rawRule struct {
 type rawObject struct {
 	name  string
 	kind  uint64
-	attrs attributes
-	data  attributes
+	attrs attribute.List
+	data  attribute.List
 }
 
 // decodeTable turns messages into a table. It never panics, whatever the bytes.
@@ -46,11 +47,11 @@ func decodeTable(s snapshot) (rawTable, error) {
 	unreadable := func(err error) (rawTable, error) {
 		return rawTable{}, fmt.Errorf("cannot read the dump of table inet %s: %w", s.Name, err)
 	}
-	attrs, err := parseAttributes(s.Table)
+	attrs, err := attribute.Parse(s.Table)
 	if err != nil {
 		return unreadable(fmt.Errorf("table: %w", err))
 	}
-	t := rawTable{flags: attrs.numberOr0(unix.NFTA_TABLE_FLAGS), source: s}
+	t := rawTable{flags: attrs.NumberOr0(unix.NFTA_TABLE_FLAGS), source: s}
 	for _, step := range []func(snapshot) error{
 		t.decodeChains, t.decodeRules, t.decodeSets, t.decodeObjects, t.decodeFlowtables,
 	} {
@@ -63,11 +64,11 @@ func decodeTable(s snapshot) (rawTable, error) {
 
 func (t *rawTable) decodeChains(s snapshot) error {
 	for _, message := range s.Chains {
-		attrs, err := parseAttributes(message)
+		attrs, err := attribute.Parse(message)
 		if err != nil {
 			return fmt.Errorf("chain: %w", err)
 		}
-		t.chains = append(t.chains, rawChain{name: attrs.text(unix.NFTA_CHAIN_NAME), attrs: attrs})
+		t.chains = append(t.chains, rawChain{name: attrs.Text(unix.NFTA_CHAIN_NAME), attrs: attrs})
 	}
 	slices.SortStableFunc(t.chains, func(a, b rawChain) int { return cmp.Compare(a.name, b.name) })
 	return nil
@@ -79,7 +80,7 @@ func (t *rawTable) decodeRules(s snapshot) error {
 		if err != nil {
 			return fmt.Errorf("rule: %w", err)
 		}
-		name := rule.attrs.text(unix.NFTA_RULE_CHAIN)
+		name := rule.attrs.Text(unix.NFTA_RULE_CHAIN)
 		i, found := slices.BinarySearchFunc(t.chains, name, func(c rawChain, name string) int {
 			return cmp.Compare(c.name, name)
 		})
@@ -92,30 +93,30 @@ func (t *rawTable) decodeRules(s snapshot) error {
 }
 
 func decodeRule(message []byte) (rawRule, error) {
-	attrs, err := parseAttributes(message)
+	attrs, err := attribute.Parse(message)
 	if err != nil {
 		return rawRule{}, err
 	}
-	list, err := decodeExpressionList(attrs.bytes(unix.NFTA_RULE_EXPRESSIONS), 0)
+	list, err := decodeExpressionList(attrs.Bytes(unix.NFTA_RULE_EXPRESSIONS), 0)
 	if err != nil {
 		return rawRule{}, err
 	}
-	comment := userdataComment(attrs.bytes(unix.NFTA_RULE_USERDATA), udataRuleComment)
+	comment := userdataComment(attrs.Bytes(unix.NFTA_RULE_USERDATA), udataRuleComment)
 	return rawRule{attrs: attrs, expressions: list, comment: comment}, nil
 }
 
 func (t *rawTable) decodeObjects(s snapshot) error {
 	for _, message := range s.Objects {
-		attrs, err := parseAttributes(message)
+		attrs, err := attribute.Parse(message)
 		if err != nil {
 			return fmt.Errorf("object: %w", err)
 		}
-		data, err := attrs.nested(unix.NFTA_OBJ_DATA)
+		data, err := attrs.Nested(unix.NFTA_OBJ_DATA)
 		if err != nil {
-			return fmt.Errorf("object %q: %w", attrs.text(unix.NFTA_OBJ_NAME), err)
+			return fmt.Errorf("object %q: %w", attrs.Text(unix.NFTA_OBJ_NAME), err)
 		}
 		t.objects = append(t.objects, rawObject{
-			name: attrs.text(unix.NFTA_OBJ_NAME), kind: attrs.numberOr0(unix.NFTA_OBJ_TYPE), attrs: attrs, data: data,
+			name: attrs.Text(unix.NFTA_OBJ_NAME), kind: attrs.NumberOr0(unix.NFTA_OBJ_TYPE), attrs: attrs, data: data,
 		})
 	}
 	slices.SortStableFunc(t.objects, func(a, b rawObject) int {
@@ -126,14 +127,14 @@ func (t *rawTable) decodeObjects(s snapshot) error {
 
 func (t *rawTable) decodeFlowtables(s snapshot) error {
 	for _, message := range s.Flowtables {
-		attrs, err := parseAttributes(message)
+		attrs, err := attribute.Parse(message)
 		if err != nil {
 			return fmt.Errorf("flowtable: %w", err)
 		}
 		t.flowtables = append(t.flowtables, attrs)
 	}
-	slices.SortStableFunc(t.flowtables, func(a, b attributes) int {
-		return bytes.Compare(a.bytes(nftaFlowtableName), b.bytes(nftaFlowtableName))
+	slices.SortStableFunc(t.flowtables, func(a, b attribute.List) int {
+		return bytes.Compare(a.Bytes(nftaFlowtableName), b.Bytes(nftaFlowtableName))
 	})
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // recorded is a snapshot of testdata/host.nft and some more as a kernel gave it (6.18, little-endian), for tests without a
@@ -106,7 +107,7 @@ func FuzzDump(f *testing.F) {
 	base := readRecorded(f)
 	for where, messages := range map[byte][][]byte{
 		0: base.Chains, 1: base.Rules, 2: base.Sets, 3: base.Objects,
-		4: {stringAttribute(nftaFlowtableName, "f")}, 5: {base.Table},
+		4: {attribute.String(nftaFlowtableName, "f")}, 5: {base.Table},
 		6: base.Elements["mgmt4"], 7: base.Elements["verdicts"], 8: base.Elements["pipapo"], 9: base.Elements["ranges"],
 	} {
 		for _, message := range messages {
@@ -161,7 +162,7 @@ func TestMalformed(t *testing.T) {
 			s.Chains = [][]byte{binary.NativeEndian.AppendUint32(nil, 3)}
 		},
 		`rule of the chain "nowhere", which the dump does not have`: func(s *snapshot) {
-			s.Rules = append(s.Rules, stringAttribute(unix.NFTA_RULE_CHAIN, "nowhere"))
+			s.Rules = append(s.Rules, attribute.String(unix.NFTA_RULE_CHAIN, "nowhere"))
 		},
 		"set: malformed netlink attribute: length 9 of 4 bytes": func(s *snapshot) {
 			s.Sets = [][]byte{binary.NativeEndian.AppendUint32(nil, 9)}
@@ -185,22 +186,19 @@ func TestMalformed(t *testing.T) {
 
 // TestDeepNesting builds expressions inside expressions, deeper than the kernel has them.
 func TestDeepNesting(t *testing.T) {
-	e := stringAttribute(unix.NFTA_EXPR_NAME, exprDynset)
+	e := attribute.String(unix.NFTA_EXPR_NAME, exprDynset)
 	for range 1000 {
-		inner := nest(unix.NFTA_EXPR_DATA, nest(nftaDynsetExpr, e))
-		e = append(stringAttribute(unix.NFTA_EXPR_NAME, exprDynset), inner...)
+		inner := attribute.Encode(unix.NFTA_EXPR_DATA, attribute.Encode(nftaDynsetExpr, e))
+		e = append(attribute.String(unix.NFTA_EXPR_NAME, exprDynset), inner...)
 	}
 	if _, err := decodeExpression(e, 0); err == nil {
 		t.Error("a thousand levels are read")
 	}
 }
 
-func nest(kind uint16, b []byte) []byte {
-	head := binary.NativeEndian.AppendUint16(nil, uint16(attributeHeader+len(b)))
-	return append(binary.NativeEndian.AppendUint16(head, kind), b...)
+func number32(kind uint16, n uint32) []byte {
+	return attribute.Encode(kind, binary.BigEndian.AppendUint32(nil, n))
 }
-
-func number32(kind uint16, n uint32) []byte { return nest(kind, binary.BigEndian.AppendUint32(nil, n)) }
 
 // TestMalformedUserdata puts a set with a note that is longer than it is into another table and into ours. google/nftables
 // panics when it meets one.
@@ -226,9 +224,9 @@ func addSet(t testing.TB, table string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	set := slices.Concat(stringAttribute(unix.NFTA_SET_TABLE, table), stringAttribute(unix.NFTA_SET_NAME, "s"),
+	set := slices.Concat(attribute.String(unix.NFTA_SET_TABLE, table), attribute.String(unix.NFTA_SET_NAME, "s"),
 		number32(unix.NFTA_SET_KEY_TYPE, 7), number32(unix.NFTA_SET_KEY_LEN, 4), number32(unix.NFTA_SET_ID, 1),
-		nest(unix.NFTA_SET_USERDATA, []byte{7, 200, 'x', 0}))
+		attribute.Encode(unix.NFTA_SET_USERDATA, []byte{7, 200, 'x', 0}))
 	message := func(kind netlink.HeaderType, flags netlink.HeaderFlags, resource byte, attrs []byte) netlink.Message {
 		return netlink.Message{
 			Header: netlink.Header{Type: kind, Flags: netlink.Request | flags},
@@ -250,7 +248,7 @@ func addSet(t testing.TB, table string) {
 
 // TestOnlyOurTable tells messages of our table from those of others by the table's name alone.
 func TestOnlyOurTable(t *testing.T) {
-	ours, theirs := stringAttribute(1, firewall.Table), stringAttribute(1, firewall.Table+"2")
+	ours, theirs := attribute.String(1, firewall.Table), attribute.String(1, firewall.Table+"2")
 	for _, test := range []struct {
 		message []byte
 		want    bool

@@ -1,5 +1,7 @@
 package kernel
 
+import "sallyport/firewall/kernel/attribute"
+
 // Userdata is a note that userspace leaves at an object for itself: the kernel keeps it and never looks into it. It is a
 // list of type, length (8 bits each) and value (libnftnl/udata.h). libnftables writes hints there (byte order and typeof
 // of a set's key, whether to merge elements, an open interval) that google/nftables writes differently or not at all; they
@@ -20,7 +22,7 @@ func userdataComment(b []byte, kind byte) string {
 			return ""
 		}
 		if b[0] == kind {
-			return cString(b[2 : 2+length])
+			return attribute.Text(b[2 : 2+length])
 		}
 		b = b[2+length:]
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"sallyport/firewall/kernel/attribute"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -114,7 +115,7 @@ func (s *session) answers(ctx context.Context, sequence uint32, f func(byte, []b
 		case s.budget < len(m.Data):
 			failure = fmt.Errorf("%w: more than %d MiB", ErrTooLarge, dumpBytes>>20)
 		case len(m.Data) < nfgenSize:
-			failure = fmt.Errorf("%w: a netfilter message of %d bytes", errMalformed, len(m.Data))
+			failure = fmt.Errorf("%w: a netfilter message of %d bytes", attribute.ErrMalformed, len(m.Data))
 		default:
 			s.budget -= len(m.Data)
 			f(m.Data[0], m.Data[nfgenSize:])

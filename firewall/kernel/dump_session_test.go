@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sallyport/firewall/kernel/attribute"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -36,7 +37,7 @@ func TestAnswers(t *testing.T) {
 	refused := func(err error) func(netlink.Message) ([]netlink.Message, error) {
 		return func(netlink.Message) ([]netlink.Message, error) { return nil, err }
 	}
-	whole := append(make([]byte, nfgenSize), stringAttribute(1, "x")...)
+	whole := append(make([]byte, nfgenSize), attribute.String(1, "x")...)
 	for name, test := range map[string]struct {
 		answer func(netlink.Message) ([]netlink.Message, error)
 		budget int
@@ -46,7 +47,7 @@ func TestAnswers(t *testing.T) {
 		"at the budget":  {reply(0, 0, whole), len(whole), nil},
 		"over budget":    {reply(0, 0, whole), len(whole) - 1, ErrTooLarge},
 		"interrupted":    {reply(unix.NLM_F_DUMP_INTR, 0, whole), 100, errInterrupted},
-		"too short":      {reply(0, 0, []byte{1, 0, 0}), 100, errMalformed},
+		"too short":      {reply(0, 0, []byte{1, 0, 0}), 100, attribute.ErrMalformed},
 		"no rights":      {refused(unix.EPERM), 100, ErrNotPermitted},
 		"no nfnetlink":   {refused(unix.EPROTONOSUPPORT), 100, ErrNoNftables},
 		"overflow":       {refused(unix.ENOBUFS), 100, unix.ENOBUFS},

@@ -2,9 +2,9 @@ package kernel
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"sallyport/firewall/kernel/attribute"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -106,9 +106,9 @@ func (s *session) generation(ctx context.Context) (uint32, error) {
 	var generation uint32
 	var parsed error
 	err := s.ask(ctx, unix.NFT_MSG_GETGEN, 0, nil, func(b []byte) {
-		var attrs attributes
-		attrs, parsed = parseAttributes(b)
-		generation = uint32(attrs.numberOr0(unix.NFTA_GEN_ID))
+		var attrs attribute.List
+		attrs, parsed = attribute.Parse(b)
+		generation = uint32(attrs.NumberOr0(unix.NFTA_GEN_ID))
 	})
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
 		return 0, fmt.Errorf("%w: %w", ErrNoNftables, err)
@@ -118,7 +118,7 @@ func (s *session) generation(ctx context.Context) (uint32, error) {
 
 func (s *session) table(ctx context.Context, name string) ([]byte, error) {
 	var table []byte
-	err := s.ask(ctx, unix.NFT_MSG_GETTABLE, 0, stringAttribute(unix.NFTA_TABLE_NAME, name), func(b []byte) { table = b })
+	err := s.ask(ctx, unix.NFT_MSG_GETTABLE, 0, attribute.String(unix.NFTA_TABLE_NAME, name), func(b []byte) { table = b })
 	if errors.Is(err, unix.ENOENT) {
 		// Not wrapped: ENOENT elsewhere means that something vanished between two requests.
 		return nil, fmt.Errorf("table inet %s: %w", name, ErrNoTable)
@@ -140,7 +140,7 @@ func (s *session) fill(ctx context.Context, to *snapshot, worth worth) error {
 	}
 	for _, list := range lists {
 		// In each of these the attribute 1 is the table's name.
-		err := s.ask(ctx, list.message, netlink.Dump, stringAttribute(tableAttribute, to.Name), func(b []byte) {
+		err := s.ask(ctx, list.message, netlink.Dump, attribute.String(tableAttribute, to.Name), func(b []byte) {
 			if ofTable(b, to.Name) {
 				*list.into = append(*list.into, b)
 			}
@@ -160,12 +160,12 @@ const tableAttribute = 1
 // another table's message holds after the table's name is not looked at.
 func ofTable(message []byte, name string) bool {
 	for len(message) > 0 {
-		a, rest, err := nextAttribute(message)
+		a, rest, err := attribute.Next(message)
 		if err != nil {
 			return false
 		}
-		if a.kind == tableAttribute {
-			return cString(a.data) == name
+		if a.Kind == tableAttribute {
+			return attribute.Text(a.Data) == name
 		}
 		message = rest
 	}
@@ -175,15 +175,15 @@ func ofTable(message []byte, name string) bool {
 // elements reads those of every set but of the dynamic ones: packets add there, and Dump leaves them out.
 func (s *session) elements(ctx context.Context, to *snapshot, worth worth) error {
 	for _, set := range to.Sets {
-		attrs, err := parseAttributes(set)
+		attrs, err := attribute.Parse(set)
 		if err != nil {
 			return fmt.Errorf("set: %w", err)
 		}
-		flags := attrs.numberOr0(unix.NFTA_SET_FLAGS)
+		flags := attrs.NumberOr0(unix.NFTA_SET_FLAGS)
 		if flags&unix.NFT_SET_EVAL != 0 {
 			continue
 		}
-		name := attrs.text(unix.NFTA_SET_NAME)
+		name := attrs.Text(unix.NFTA_SET_NAME)
 		if worth != nil {
 			read, err := worth(s, name, flags)
 			if err != nil {
@@ -194,8 +194,8 @@ func (s *session) elements(ctx context.Context, to *snapshot, worth worth) error
 				continue
 			}
 		}
-		request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, to.Name),
-			stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, name)...)
+		request := append(attribute.String(unix.NFTA_SET_ELEM_LIST_TABLE, to.Name),
+			attribute.String(unix.NFTA_SET_ELEM_LIST_SET, name)...)
 		err = s.ask(ctx, unix.NFT_MSG_GETSETELEM, netlink.Dump, request, func(b []byte) {
 			to.Elements[name] = append(to.Elements[name], b)
 		})
@@ -204,14 +204,4 @@ func (s *session) elements(ctx context.Context, to *snapshot, worth worth) error
 		}
 	}
 	return nil
-}
-
-// stringAttribute is an attribute with a text that ends in a NUL, padded.
-func stringAttribute(kind uint16, text string) []byte {
-	length := attributeHeader + len(text) + 1
-	b := make([]byte, (length+attributeAlign-1)&^(attributeAlign-1))
-	binary.NativeEndian.PutUint16(b, uint16(length)) // names of tables and sets have at most 255 bytes
-	binary.NativeEndian.PutUint16(b[2:], kind)
-	copy(b[attributeHeader:], text)
-	return b
 }

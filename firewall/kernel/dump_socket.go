@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"sallyport/firewall/kernel/attribute"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
@@ -86,9 +87,9 @@ func (s *dumpSocket) receive() ([]byte, error) {
 	case received != nil:
 		return nil, received
 	case n > len(s.buffer):
-		return nil, fmt.Errorf("%w: a datagram of %d bytes", errMalformed, n)
+		return nil, fmt.Errorf("%w: a datagram of %d bytes", attribute.ErrMalformed, n)
 	case !ok || sender.Pid != 0:
-		return nil, fmt.Errorf("%w: a datagram that is not of the kernel", errMalformed)
+		return nil, fmt.Errorf("%w: a datagram that is not of the kernel", attribute.ErrMalformed)
 	}
 	return append([]byte(nil), s.buffer[:n]...), nil
 }
@@ -104,10 +105,10 @@ func messages(b []byte, f func(netlink.Message) bool) (more bool, err error) {
 		}}
 		length := uint64(m.Header.Length)
 		if length < unix.SizeofNlMsghdr || length > uint64(len(b)) {
-			return false, fmt.Errorf("%w: a message of %d in %d bytes", errMalformed, length, len(b))
+			return false, fmt.Errorf("%w: a message of %d in %d bytes", attribute.ErrMalformed, length, len(b))
 		}
 		m.Data = b[unix.SizeofNlMsghdr:length:length]
-		b = b[min(int(length+attributeAlign-1)&^(attributeAlign-1), len(b)):]
+		b = b[min(int(length+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1), len(b)):]
 		more = m.Header.Flags&netlink.Multi != 0
 		switch m.Header.Type {
 		case netlink.Noop:
@@ -131,7 +132,7 @@ func errorNumber(m netlink.Message) error {
 		if m.Header.Type == netlink.Done {
 			return nil
 		}
-		return fmt.Errorf("%w: an error of %d bytes", errMalformed, len(m.Data))
+		return fmt.Errorf("%w: an error of %d bytes", attribute.ErrMalformed, len(m.Data))
 	}
 	if number := int32(binary.NativeEndian.Uint32(m.Data)); number < 0 {
 		return unix.Errno(-number)

@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"errors"
+	"sallyport/firewall/kernel/attribute"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -47,11 +48,11 @@ func TestMessages(t *testing.T) {
 		"failed list":      {datagramOf(item, of(netlink.Done, netlink.Multi, number(-4))), 1, false, unix.EINTR},
 		"refused":          {datagramOf(of(netlink.Error, 0, refusal(-1))), 0, false, unix.EPERM},
 		"acknowledged":     {datagramOf(of(netlink.Error, 0, refusal(0))), 0, false, nil},
-		"short error":      {datagramOf(of(netlink.Error, 0, nil)), 0, false, errMalformed},
+		"short error":      {datagramOf(of(netlink.Error, 0, nil)), 0, false, attribute.ErrMalformed},
 		"overrun":          {datagramOf(of(netlink.Overrun, 0, nil)), 0, false, unix.ENOBUFS},
 		"nothing said":     {datagramOf(of(netlink.Noop, 0, nil), one), 1, false, nil},
-		"too short":        {short, 0, false, errMalformed},
-		"longer than all":  {long, 0, false, errMalformed},
+		"too short":        {short, 0, false, attribute.ErrMalformed},
+		"longer than all":  {long, 0, false, attribute.ErrMalformed},
 		"empty":            {nil, 0, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

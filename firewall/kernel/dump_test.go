@@ -39,7 +39,7 @@ func withHandles(t testing.TB, script string) string {
 	for _, c := range dumpHere(t).table.chains {
 		// From the last, so that HANDLE:input:1 is not found in HANDLE:input:15.
 		for i, r := range slices.Backward(c.rules) {
-			handle := fmt.Sprint(r.attrs.numberOr0(unix.NFTA_RULE_HANDLE))
+			handle := fmt.Sprint(r.attrs.NumberOr0(unix.NFTA_RULE_HANDLE))
 			script = strings.ReplaceAll(script, fmt.Sprintf("HANDLE:%s:%d", c.name, i), handle)
 		}
 	}
@@ -241,7 +241,7 @@ func randomChange(r *rand.Rand, d Dump) string {
 	rule := r.IntN(max(1, len(chain.rules)))
 	handle := uint64(0)
 	if len(chain.rules) > 0 {
-		handle = chain.rules[rule].attrs.numberOr0(unix.NFTA_RULE_HANDLE)
+		handle = chain.rules[rule].attrs.NumberOr0(unix.NFTA_RULE_HANDLE)
 	}
 	switch kind := r.IntN(7); {
 	case kind == 0:

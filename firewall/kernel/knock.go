@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // Knock is a source that was turned away at a port: of TCP by the first segments of connections, of UDP by datagrams.
@@ -140,8 +141,8 @@ func (c *Conn) setElements(ctx context.Context, set string) (messages [][]byte, 
 	}
 	defer func() { c.end(session, err) }()
 	session.budget = talliedBytes
-	request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, firewall.Table),
-		stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, set)...)
+	request := append(attribute.String(unix.NFTA_SET_ELEM_LIST_TABLE, firewall.Table),
+		attribute.String(unix.NFTA_SET_ELEM_LIST_SET, set)...)
 	err = session.ask(ctx, unix.NFT_MSG_GETSETELEM, netlink.Dump, request, func(b []byte) {
 		messages = append(messages, b)
 	})
@@ -167,10 +168,10 @@ func readTally(e rawElement) (tally, bool) {
 	}
 	for _, one := range e.expressions {
 		if one.name == exprCounter {
-			t.packets = one.attrs.numberOr0(unix.NFTA_COUNTER_PACKETS)
-			t.bytes = one.attrs.numberOr0(unix.NFTA_COUNTER_BYTES)
+			t.packets = one.attrs.NumberOr0(unix.NFTA_COUNTER_PACKETS)
+			t.bytes = one.attrs.NumberOr0(unix.NFTA_COUNTER_BYTES)
 		}
 	}
-	t.expires = milliseconds(e.attrs.numberOr0(unix.NFTA_SET_ELEM_EXPIRATION))
+	t.expires = milliseconds(e.attrs.NumberOr0(unix.NFTA_SET_ELEM_EXPIRATION))
 	return t, true
 }

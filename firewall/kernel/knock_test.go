@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // sendUDP sends a datagram to a port of the host and closes the socket; to be called on the peer's thread.
@@ -256,10 +257,10 @@ func TestReadTally(t *testing.T) {
 
 // FuzzKnocks reads elements of arbitrary bytes: no panic, and nothing but what the bytes hold.
 func FuzzKnocks(f *testing.F) {
-	f.Add(nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS, nest(1, slices.Concat(
-		nest(unix.NFTA_SET_ELEM_KEY, nest(unix.NFTA_DATA_VALUE, make([]byte, 12))),
-		nest(unix.NFTA_SET_ELEM_EXPR, slices.Concat(stringAttribute(unix.NFTA_EXPR_NAME, exprCounter),
-			nest(unix.NFTA_EXPR_DATA, nest(unix.NFTA_COUNTER_PACKETS, make([]byte, 8)))))))))
+	f.Add(attribute.Encode(unix.NFTA_SET_ELEM_LIST_ELEMENTS, attribute.Encode(1, slices.Concat(
+		attribute.Encode(unix.NFTA_SET_ELEM_KEY, attribute.Encode(unix.NFTA_DATA_VALUE, make([]byte, 12))),
+		attribute.Encode(unix.NFTA_SET_ELEM_EXPR, slices.Concat(attribute.String(unix.NFTA_EXPR_NAME, exprCounter),
+			attribute.Encode(unix.NFTA_EXPR_DATA, attribute.Encode(unix.NFTA_COUNTER_PACKETS, make([]byte, 8)))))))))
 	f.Add([]byte("x"))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		elements, err := decodeElements([][]byte{message})

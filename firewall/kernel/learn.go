@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // Learned is an address that a timed set of the table holds, or is to hold, for a while. With no timeout it is to be taken
@@ -155,8 +156,8 @@ func (c *Conn) holdings(ctx context.Context, lessons []*setLesson) (g uint32, he
 
 // elementsOf reads the elements of one set.
 func (s *session) elementsOf(ctx context.Context, set string) ([]rawElement, error) {
-	request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, firewall.Table),
-		stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, set)...)
+	request := append(attribute.String(unix.NFTA_SET_ELEM_LIST_TABLE, firewall.Table),
+		attribute.String(unix.NFTA_SET_ELEM_LIST_SET, set)...)
 	var messages [][]byte
 	err := s.ask(ctx, unix.NFT_MSG_GETSETELEM, netlink.Dump, request, func(b []byte) { messages = append(messages, b) })
 	if err != nil {
@@ -176,7 +177,7 @@ func (d Dump) Learned() []Learned {
 		for _, e := range s.elements {
 			if addr, ok := netip.AddrFromSlice(e.key); ok && e.expires() {
 				learned = append(learned, Learned{
-					Set: s.name, Addr: addr, Timeout: milliseconds(e.attrs.numberOr0(unix.NFTA_SET_ELEM_EXPIRATION)),
+					Set: s.name, Addr: addr, Timeout: milliseconds(e.attrs.NumberOr0(unix.NFTA_SET_ELEM_EXPIRATION)),
 				})
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"sallyport/firewall/kernel/attribute"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,7 @@ func (t rawTable) normalise(w io.Writer) error {
 		p.object(o)
 	}
 	for _, f := range t.flowtables {
-		p.line("flowtable%s", list(f.without(
+		p.line("flowtable%s", list(f.Without(
 			nftaFlowtableTable, nftaFlowtableUse, nftaFlowtableHandle, nftaFlowtablePad)))
 	}
 	return p.err
@@ -68,11 +69,11 @@ func (p *printer) text(words ...string) {
 }
 
 func (p *printer) chain(c rawChain) {
-	p.line("chain %q%s", c.name, list(c.attrs.without(
+	p.line("chain %q%s", c.name, list(c.attrs.Without(
 		unix.NFTA_CHAIN_TABLE, unix.NFTA_CHAIN_NAME, unix.NFTA_CHAIN_HANDLE, unix.NFTA_CHAIN_USE,
 		unix.NFTA_CHAIN_COUNTERS, unix.NFTA_CHAIN_PAD, nftaChainID, nftaChainUserdata)))
 	for i, r := range c.rules {
-		p.line("rule %q %d%s%s%s", c.name, i, list(r.attrs.without(
+		p.line("rule %q %d%s%s%s", c.name, i, list(r.attrs.Without(
 			unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN, unix.NFTA_RULE_HANDLE, unix.NFTA_RULE_EXPRESSIONS,
 			unix.NFTA_RULE_POSITION, unix.NFTA_RULE_USERDATA, unix.NFTA_RULE_PAD, unix.NFTA_RULE_ID,
 			nftaRulePositionID, nftaRuleChainID)),
@@ -88,7 +89,7 @@ func (p *printer) object(o rawObject) {
 	case nftObjectQuota:
 		data = quota(data)
 	}
-	p.line("object %d %q%s data%s", o.kind, o.name, list(o.attrs.without(
+	p.line("object %d %q%s data%s", o.kind, o.name, list(o.attrs.Without(
 		unix.NFTA_OBJ_TABLE, unix.NFTA_OBJ_NAME, unix.NFTA_OBJ_TYPE, unix.NFTA_OBJ_DATA, unix.NFTA_OBJ_USE,
 		nftaObjHandle, nftaObjPad, nftaObjUserdata)), list(data))
 }
@@ -112,7 +113,7 @@ func setDeclaration(s rawSet) string {
 		// intervals otherwise than others do.
 		drop = append(drop, unix.NFTA_SET_DESC)
 	}
-	return list(s.attrs.without(drop...))
+	return list(s.attrs.Without(drop...))
 }
 
 // anonymousSets is the content of each anonymous set by the kernel's name of it.
@@ -129,15 +130,15 @@ func (t rawTable) anonymousSets() map[string]string {
 }
 
 // list prints attributes as " number=value".
-func list(attrs attributes) string {
+func list(attrs attribute.List) string {
 	if len(attrs) == 0 {
 		return ""
 	}
 	b := make([]byte, 0, 128)
 	for _, a := range attrs {
 		b = append(b, ' ')
-		b = strconv.AppendInt(b, int64(a.kind), 10)
-		b = appendPayload(append(b, '='), a.data)
+		b = strconv.AppendInt(b, int64(a.Kind), 10)
+		b = appendPayload(append(b, '='), a.Data)
 	}
 	return string(b)
 }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"sallyport/firewall/kernel/attribute"
 	"strconv"
 	"strings"
 
@@ -29,11 +30,11 @@ func (p *printer) operands(e rawExpression) string {
 	case exprQuota:
 		return list(quota(e.attrs))
 	case exprLimit:
-		return list(e.attrs.without(unix.NFTA_LIMIT_PAD))
+		return list(e.attrs.Without(unix.NFTA_LIMIT_PAD))
 	case exprLookup:
 		return p.reference(e.attrs, unix.NFTA_LOOKUP_SET, unix.NFTA_LOOKUP_SET_ID)
 	case exprDynset:
-		return p.reference(e.attrs.without(unix.NFTA_DYNSET_PAD), unix.NFTA_DYNSET_SET_NAME, unix.NFTA_DYNSET_SET_ID)
+		return p.reference(e.attrs.Without(unix.NFTA_DYNSET_PAD), unix.NFTA_DYNSET_SET_NAME, unix.NFTA_DYNSET_SET_ID)
 	case exprObjref:
 		return p.reference(e.attrs, unix.NFTA_OBJREF_SET_NAME, unix.NFTA_OBJREF_SET_ID)
 	default:
@@ -42,24 +43,24 @@ func (p *printer) operands(e rawExpression) string {
 }
 
 // reference prints attributes of which one names a set: an anonymous one by its content.
-func (p *printer) reference(attrs attributes, name, id uint16) string {
-	rest := list(attrs.without(name, id))
-	if !attrs.has(name) {
+func (p *printer) reference(attrs attribute.List, name, id uint16) string {
+	rest := list(attrs.Without(name, id))
+	if !attrs.Has(name) {
 		return rest
 	}
-	if content, ok := p.anonymous[attrs.text(name)]; ok {
+	if content, ok := p.anonymous[attrs.Text(name)]; ok {
 		return " set " + content + rest
 	}
-	return " set " + strconv.Quote(attrs.text(name)) + rest
+	return " set " + strconv.Quote(attrs.Text(name)) + rest
 }
 
 // quota is a quota without what it has used up.
-func quota(attrs attributes) attributes {
-	kept := attrs.without(nftaQuotaConsumed, nftaQuotaPad)
+func quota(attrs attribute.List) attribute.List {
+	kept := attrs.Without(nftaQuotaConsumed, nftaQuotaPad)
 	for i, a := range kept {
-		if a.kind == nftaQuotaFlags && len(a.data) == 4 {
-			flags := binary.BigEndian.Uint32(a.data) &^ nftQuotaDepleted
-			kept[i].data = binary.BigEndian.AppendUint32(nil, flags)
+		if a.Kind == nftaQuotaFlags && len(a.Data) == 4 {
+			flags := binary.BigEndian.Uint32(a.Data) &^ nftQuotaDepleted
+			kept[i].Data = binary.BigEndian.AppendUint32(nil, flags)
 		}
 	}
 	return kept

@@ -104,7 +104,7 @@ func (i interval) joins(next interval) bool {
 // normalElements prints what a set holds, in ascending order: only what does not come and go by itself.
 func normalElements(s rawSet, expressions func([]rawExpression) string) []string {
 	notes := func(e *rawElement) string {
-		return list(e.attrs.without(
+		return list(e.attrs.Without(
 			unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD, unix.NFTA_SET_ELEM_EXPIRATION)) +
 			expressions(e.expressions) + comment(e.comment)
 	}

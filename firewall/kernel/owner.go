@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sallyport/firewall/kernel/attribute"
 	"sallyport/firewall/kernel/sockets"
 
 	"github.com/google/nftables"
@@ -83,11 +84,11 @@ func (t rawTable) orphan() bool { return !t.owned() && t.flags&nftTablePersist !
 
 // ownerPort is the netlink port of the socket that owns the table, 0 where none does.
 func (t rawTable) ownerPort() uint32 {
-	attrs, err := parseAttributes(t.source.Table)
+	attrs, err := attribute.Parse(t.source.Table)
 	if err != nil || !t.owned() {
 		return 0
 	}
-	return uint32(attrs.numberOr0(nftaTableOwner))
+	return uint32(attrs.NumberOr0(nftaTableOwner))
 }
 
 // holds says whether this connection owns the table.

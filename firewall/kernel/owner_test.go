@@ -42,8 +42,8 @@ func lookHere(t testing.TB) rawTable {
 func baseHandles(live rawTable) string {
 	var b strings.Builder
 	for _, c := range live.chains {
-		if c.attrs.has(unix.NFTA_CHAIN_HOOK) {
-			fmt.Fprintf(&b, "%s %d, ", c.name, c.attrs.numberOr0(unix.NFTA_CHAIN_HANDLE))
+		if c.attrs.Has(unix.NFTA_CHAIN_HOOK) {
+			fmt.Fprintf(&b, "%s %d, ", c.name, c.attrs.NumberOr0(unix.NFTA_CHAIN_HANDLE))
 		}
 	}
 	return b.String()

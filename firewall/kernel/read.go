@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // readTable puts a table in the words of package firewall. It cannot fail: what has no word becomes an opaque statement,
@@ -41,7 +42,7 @@ func readTableBy(t rawTable, known func(rawSet) ([]firewall.Element, bool)) fire
 		r.Counters = append(r.Counters, objectName(o))
 	}
 	for _, f := range t.flowtables {
-		r.Counters = append(r.Counters, fmt.Sprintf("flowtable %s", f.text(nftaFlowtableName)))
+		r.Counters = append(r.Counters, fmt.Sprintf("flowtable %s", f.Text(nftaFlowtableName)))
 	}
 	printer := printer{anonymous: t.anonymousSets()}
 	for _, c := range t.chains {
@@ -71,19 +72,19 @@ func readChain(c rawChain, sets map[string]rawSet, p *printer) firewall.Chain {
 // Values of the verdict NF_ACCEPT and NF_DROP (linux/netfilter.h) in a chain's policy.
 const policyDrop = 0
 
-func readHook(attrs attributes) *firewall.Hook {
-	nested, err := attrs.nested(unix.NFTA_CHAIN_HOOK)
-	number, ok := nested.number(unix.NFTA_HOOK_HOOKNUM)
+func readHook(attrs attribute.List) *firewall.Hook {
+	nested, err := attrs.Nested(unix.NFTA_CHAIN_HOOK)
+	number, ok := nested.Number(unix.NFTA_HOOK_HOOKNUM)
 	if err != nil || !ok {
 		return nil
 	}
-	policy, ok := attrs.number(unix.NFTA_CHAIN_POLICY)
+	policy, ok := attrs.Number(unix.NFTA_CHAIN_POLICY)
 	hook := firewall.Hook{
 		Name:     hookName(number),
-		Priority: int32(uint32(nested.numberOr0(unix.NFTA_HOOK_PRIORITY))), // two's complement
+		Priority: int32(uint32(nested.NumberOr0(unix.NFTA_HOOK_PRIORITY))), // two's complement
 		Drop:     ok && policy == policyDrop,
 	}
-	if kind := attrs.text(unix.NFTA_CHAIN_TYPE); kind != "filter" {
+	if kind := attrs.Text(unix.NFTA_CHAIN_TYPE); kind != "filter" {
 		hook.Type = kind
 	}
 	return &hook

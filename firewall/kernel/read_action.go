@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // readAction reads an expression that is a statement by itself.
@@ -15,8 +16,8 @@ func readAction(e rawExpression) (firewall.Statement, bool) {
 	case exprCounter:
 		return firewall.Counter{}, true
 	case exprObjref:
-		return firewall.Counter{Name: e.attrs.text(unix.NFTA_OBJREF_IMM_NAME)},
-			e.attrs.numberOr0(unix.NFTA_OBJREF_IMM_TYPE) == nftObjectCounter && e.attrs.has(unix.NFTA_OBJREF_IMM_NAME)
+		return firewall.Counter{Name: e.attrs.Text(unix.NFTA_OBJREF_IMM_NAME)},
+			e.attrs.NumberOr0(unix.NFTA_OBJREF_IMM_TYPE) == nftObjectCounter && e.attrs.Has(unix.NFTA_OBJREF_IMM_NAME)
 	case exprLimit:
 		return readLimit(e.attrs)
 	case exprLog:
@@ -30,26 +31,26 @@ func readAction(e rawExpression) (firewall.Statement, bool) {
 	}
 }
 
-func readLimit(attrs attributes) (firewall.Limit, bool) {
-	burst := attrs.numberOr0(unix.NFTA_LIMIT_BURST)
+func readLimit(attrs attribute.List) (firewall.Limit, bool) {
+	burst := attrs.NumberOr0(unix.NFTA_LIMIT_BURST)
 	l := firewall.Limit{
-		Rate: attrs.numberOr0(unix.NFTA_LIMIT_RATE), Per: firewall.Unit(attrs.numberOr0(unix.NFTA_LIMIT_UNIT)),
+		Rate: attrs.NumberOr0(unix.NFTA_LIMIT_RATE), Per: firewall.Unit(attrs.NumberOr0(unix.NFTA_LIMIT_UNIT)),
 		Burst: uint32(min(burst, math.MaxUint32)),
 	}
-	packets := attrs.numberOr0(unix.NFTA_LIMIT_TYPE) == unix.NFT_LIMIT_PKTS
+	packets := attrs.NumberOr0(unix.NFTA_LIMIT_TYPE) == unix.NFT_LIMIT_PKTS
 	known := l.Per == firewall.Second || l.Per == firewall.Minute || l.Per == firewall.Hour
-	return l, packets && known && attrs.numberOr0(unix.NFTA_LIMIT_FLAGS) == 0
+	return l, packets && known && attrs.NumberOr0(unix.NFTA_LIMIT_FLAGS) == 0
 }
 
-func readLog(attrs attributes) (firewall.Log, bool) {
-	l := firewall.Log{Prefix: attrs.text(unix.NFTA_LOG_PREFIX)}
-	if group, ok := attrs.number(unix.NFTA_LOG_GROUP); ok {
+func readLog(attrs attribute.List) (firewall.Log, bool) {
+	l := firewall.Log{Prefix: attrs.Text(unix.NFTA_LOG_PREFIX)}
+	if group, ok := attrs.Number(unix.NFTA_LOG_GROUP); ok {
 		l.Group = new(uint16(min(group, math.MaxUint16)))
 	} else {
-		l.Level = firewall.Level(min(attrs.numberOr0(unix.NFTA_LOG_LEVEL), math.MaxUint32))
+		l.Level = firewall.Level(min(attrs.NumberOr0(unix.NFTA_LOG_LEVEL), math.MaxUint32))
 	}
-	plain := attrs.numberOr0(unix.NFTA_LOG_SNAPLEN) == 0 && attrs.numberOr0(unix.NFTA_LOG_QTHRESHOLD) == 0 &&
-		attrs.numberOr0(unix.NFTA_LOG_FLAGS) == 0
+	plain := attrs.NumberOr0(unix.NFTA_LOG_SNAPLEN) == 0 && attrs.NumberOr0(unix.NFTA_LOG_QTHRESHOLD) == 0 &&
+		attrs.NumberOr0(unix.NFTA_LOG_FLAGS) == 0
 	return l, plain
 }
 
@@ -63,22 +64,22 @@ const (
 	codeReturn = math.MaxUint32 - 4 // -5
 )
 
-func readVerdict(attrs attributes) (firewall.Verdict, bool) {
-	data, err := attrs.nested(unix.NFTA_IMMEDIATE_DATA)
-	if err != nil || attrs.numberOr0(unix.NFTA_IMMEDIATE_DREG) != unix.NFT_REG_VERDICT {
+func readVerdict(attrs attribute.List) (firewall.Verdict, bool) {
+	data, err := attrs.Nested(unix.NFTA_IMMEDIATE_DATA)
+	if err != nil || attrs.NumberOr0(unix.NFTA_IMMEDIATE_DREG) != unix.NFT_REG_VERDICT {
 		return firewall.Verdict{}, false
 	}
 	return readVerdictData(data)
 }
 
 // readVerdictData reads a verdict, which stands in a rule or in an element of a map.
-func readVerdictData(data attributes) (firewall.Verdict, bool) {
-	verdict, err := data.nested(unix.NFTA_DATA_VERDICT)
-	code, ok := verdict.number(unix.NFTA_VERDICT_CODE)
+func readVerdictData(data attribute.List) (firewall.Verdict, bool) {
+	verdict, err := data.Nested(unix.NFTA_DATA_VERDICT)
+	code, ok := verdict.Number(unix.NFTA_VERDICT_CODE)
 	if err != nil || !ok {
 		return firewall.Verdict{}, false
 	}
-	v := firewall.Verdict{Chain: verdict.text(unix.NFTA_VERDICT_CHAIN)}
+	v := firewall.Verdict{Chain: verdict.Text(unix.NFTA_VERDICT_CHAIN)}
 	switch code {
 	case codeDrop:
 		v.Kind = firewall.Drop
@@ -96,9 +97,9 @@ func readVerdictData(data attributes) (firewall.Verdict, bool) {
 	return v, true
 }
 
-func readReject(attrs attributes) (firewall.Reject, bool) {
-	code := attrs.numberOr0(unix.NFTA_REJECT_ICMP_CODE)
-	switch kind, ok := attrs.number(unix.NFTA_REJECT_TYPE); {
+func readReject(attrs attribute.List) (firewall.Reject, bool) {
+	code := attrs.NumberOr0(unix.NFTA_REJECT_ICMP_CODE)
+	switch kind, ok := attrs.Number(unix.NFTA_REJECT_TYPE); {
 	case ok && kind == unix.NFT_REJECT_TCP_RST:
 		return firewall.Reject{Kind: firewall.TCPReset}, true
 	case ok && kind == unix.NFT_REJECT_ICMPX_UNREACH && code == unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED:
@@ -111,14 +112,14 @@ func readReject(attrs attributes) (firewall.Reject, bool) {
 func (r *ruleReader) add(e rawExpression) bool {
 	fields, ok := r.fields()
 	if !ok || !plainDynset(e.attrs) || r.mask != nil || r.from != nil || len(r.loads) == 0 || !r.contiguous() ||
-		r.loads[0].register != registerOffset(e.attrs.numberOr0(unix.NFTA_DYNSET_SREG_KEY)) {
+		r.loads[0].register != registerOffset(e.attrs.NumberOr0(unix.NFTA_DYNSET_SREG_KEY)) {
 		return false
 	}
 	a, ok := readInner(e.inner)
 	if !ok {
 		return false
 	}
-	a.Set, a.Fields = e.attrs.text(unix.NFTA_DYNSET_SET_NAME), fields
+	a.Set, a.Fields = e.attrs.Text(unix.NFTA_DYNSET_SET_NAME), fields
 	for _, f := range slices.Backward(fields) {
 		r.absorb(f)
 	}
@@ -126,10 +127,10 @@ func (r *ruleReader) add(e rawExpression) bool {
 }
 
 // plainDynset says that a dynset only adds, with the set's own timeout, and without data as for a map.
-func plainDynset(attrs attributes) bool {
+func plainDynset(attrs attribute.List) bool {
 	const inverted = 1 // NFT_DYNSET_F_INV
-	return attrs.numberOr0(unix.NFTA_DYNSET_OP) == unix.NFT_DYNSET_OP_ADD && !attrs.has(unix.NFTA_DYNSET_SREG_DATA) &&
-		attrs.numberOr0(unix.NFTA_DYNSET_TIMEOUT) == 0 && attrs.numberOr0(unix.NFTA_DYNSET_FLAGS)&inverted == 0
+	return attrs.NumberOr0(unix.NFTA_DYNSET_OP) == unix.NFT_DYNSET_OP_ADD && !attrs.Has(unix.NFTA_DYNSET_SREG_DATA) &&
+		attrs.NumberOr0(unix.NFTA_DYNSET_TIMEOUT) == 0 && attrs.NumberOr0(unix.NFTA_DYNSET_FLAGS)&inverted == 0
 }
 
 // readInner reads what a dynset runs for each element: a limit, a counter, or nothing.

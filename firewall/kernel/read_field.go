@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // headerField is where a field lies in a header, and what must be known of a packet for those bytes to be that field.
@@ -95,32 +96,32 @@ func readLoad(e rawExpression) (load, bool) {
 	case exprMeta:
 		return readKnown(e.attrs, unix.NFTA_META_KEY, unix.NFTA_META_DREG, metaField)
 	case exprCT:
-		if e.attrs.has(unix.NFTA_CT_DIRECTION) {
+		if e.attrs.Has(unix.NFTA_CT_DIRECTION) {
 			return load{}, false
 		}
 		return readKnown(e.attrs, unix.NFTA_CT_KEY, unix.NFTA_CT_DREG, ctField)
 	case exprFIB:
 		const missing = unix.NFTA_FIB_F_SADDR | unix.NFTA_FIB_F_IIF | unix.NFTA_FIB_F_PRESENT
-		return load{fib: true, length: 1, register: registerOffset(e.attrs.numberOr0(unix.NFTA_FIB_DREG))},
-			e.attrs.numberOr0(unix.NFTA_FIB_FLAGS) == missing &&
-				e.attrs.numberOr0(unix.NFTA_FIB_RESULT) == unix.NFT_FIB_RESULT_OIF
+		return load{fib: true, length: 1, register: registerOffset(e.attrs.NumberOr0(unix.NFTA_FIB_DREG))},
+			e.attrs.NumberOr0(unix.NFTA_FIB_FLAGS) == missing &&
+				e.attrs.NumberOr0(unix.NFTA_FIB_RESULT) == unix.NFT_FIB_RESULT_OIF
 	default:
 		return readPayload(e.attrs)
 	}
 }
 
-func readKnown(attrs attributes, key, register uint16, field func(uint64) (firewall.Field, uint64)) (load, bool) {
-	f, length := field(attrs.numberOr0(key))
-	return load{field: f, length: length, register: registerOffset(attrs.numberOr0(register))},
-		f != 0 && attrs.has(key) && attrs.has(register)
+func readKnown(attrs attribute.List, key, register uint16, field func(uint64) (firewall.Field, uint64)) (load, bool) {
+	f, length := field(attrs.NumberOr0(key))
+	return load{field: f, length: length, register: registerOffset(attrs.NumberOr0(register))},
+		f != 0 && attrs.Has(key) && attrs.Has(register)
 }
 
-func readPayload(attrs attributes) (load, bool) {
+func readPayload(attrs attribute.List) (load, bool) {
 	l := load{
-		base: attrs.numberOr0(unix.NFTA_PAYLOAD_BASE), offset: attrs.numberOr0(unix.NFTA_PAYLOAD_OFFSET),
-		length: attrs.numberOr0(unix.NFTA_PAYLOAD_LEN), register: registerOffset(attrs.numberOr0(unix.NFTA_PAYLOAD_DREG)),
+		base: attrs.NumberOr0(unix.NFTA_PAYLOAD_BASE), offset: attrs.NumberOr0(unix.NFTA_PAYLOAD_OFFSET),
+		length: attrs.NumberOr0(unix.NFTA_PAYLOAD_LEN), register: registerOffset(attrs.NumberOr0(unix.NFTA_PAYLOAD_DREG)),
 	}
-	return l, attrs.has(unix.NFTA_PAYLOAD_DREG) && l.length > 0 && l.length <= 64
+	return l, attrs.Has(unix.NFTA_PAYLOAD_DREG) && l.length > 0 && l.length <= 64
 }
 
 // metaField is the field of a key of meta and its length in a register (enum nft_meta_keys).

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // compare completes a match, or takes in the lower end of a range.
-func (r *ruleReader) compare(attrs attributes) bool {
+func (r *ruleReader) compare(attrs attribute.List) bool {
 	data := dataValue(attrs, unix.NFTA_CMP_DATA)
-	operation, ok := attrs.number(unix.NFTA_CMP_OP)
-	if !ok || len(data) == 0 || len(r.loads) != 1 || !r.at(attrs.numberOr0(unix.NFTA_CMP_SREG)) {
+	operation, ok := attrs.Number(unix.NFTA_CMP_OP)
+	if !ok || len(data) == 0 || len(r.loads) != 1 || !r.at(attrs.NumberOr0(unix.NFTA_CMP_SREG)) {
 		return false
 	}
 	switch operation {
@@ -33,10 +34,10 @@ func (r *ruleReader) compare(attrs attributes) bool {
 }
 
 // ranged completes a match with a range: `!= 1-2` as libnftables writes it.
-func (r *ruleReader) ranged(attrs attributes) bool {
-	operation, ok := attrs.number(unix.NFTA_RANGE_OP)
+func (r *ruleReader) ranged(attrs attribute.List) bool {
+	operation, ok := attrs.Number(unix.NFTA_RANGE_OP)
 	if !ok || operation > unix.NFT_RANGE_NEQ || len(r.loads) != 1 || r.mask != nil || r.from != nil ||
-		!r.at(attrs.numberOr0(unix.NFTA_RANGE_SREG)) {
+		!r.at(attrs.NumberOr0(unix.NFTA_RANGE_SREG)) {
 		return false
 	}
 	return r.between(dataValue(attrs, unix.NFTA_RANGE_FROM_DATA), dataValue(attrs, unix.NFTA_RANGE_TO_DATA),
@@ -84,7 +85,7 @@ func (r *ruleReader) name(field firewall.Field, data []byte, not bool) bool {
 	if r.mask != nil {
 		return false
 	}
-	text := cString(data)
+	text := attribute.Text(data)
 	if len(data) < unix.IFNAMSIZ && !bytes.Contains(data, []byte{0}) {
 		text += "*"
 	}

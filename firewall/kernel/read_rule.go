@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // ruleReader is the state of reading one rule. The kernel's rules are programs for a machine with registers: a load, what
@@ -85,15 +86,15 @@ func (r *ruleReader) load(e rawExpression) bool {
 }
 
 // bitwise takes in a mask: register = register & mask, nothing else.
-func (r *ruleReader) bitwise(attrs attributes) bool {
+func (r *ruleReader) bitwise(attrs attribute.List) bool {
 	mask, xor := dataValue(attrs, unix.NFTA_BITWISE_MASK), dataValue(attrs, unix.NFTA_BITWISE_XOR)
 	const operation = 6 // NFTA_BITWISE_OP, 0 is mask and xor
-	same := attrs.numberOr0(unix.NFTA_BITWISE_SREG) == attrs.numberOr0(unix.NFTA_BITWISE_DREG)
-	if len(r.loads) != 1 || r.mask != nil || mask == nil || !zero(xor) || attrs.numberOr0(operation) != 0 || !same {
+	same := attrs.NumberOr0(unix.NFTA_BITWISE_SREG) == attrs.NumberOr0(unix.NFTA_BITWISE_DREG)
+	if len(r.loads) != 1 || r.mask != nil || mask == nil || !zero(xor) || attrs.NumberOr0(operation) != 0 || !same {
 		return false
 	}
 	r.mask = mask
-	return r.at(attrs.numberOr0(unix.NFTA_BITWISE_SREG))
+	return r.at(attrs.NumberOr0(unix.NFTA_BITWISE_SREG))
 }
 
 // at says that a register is the one that was loaded last.
@@ -103,13 +104,13 @@ func (r *ruleReader) at(register uint64) bool {
 }
 
 // lookup is a set's: a named one's with one or more fields, an anonymous one's with its content.
-func (r *ruleReader) lookup(attrs attributes) bool {
-	set, known := r.sets[attrs.text(unix.NFTA_LOOKUP_SET)]
-	if !known || attrs.has(unix.NFTA_LOOKUP_DREG) || r.mask != nil || r.from != nil || len(r.loads) == 0 ||
-		r.loads[0].register != registerOffset(attrs.numberOr0(unix.NFTA_LOOKUP_SREG)) {
+func (r *ruleReader) lookup(attrs attribute.List) bool {
+	set, known := r.sets[attrs.Text(unix.NFTA_LOOKUP_SET)]
+	if !known || attrs.Has(unix.NFTA_LOOKUP_DREG) || r.mask != nil || r.from != nil || len(r.loads) == 0 ||
+		r.loads[0].register != registerOffset(attrs.NumberOr0(unix.NFTA_LOOKUP_SREG)) {
 		return false
 	}
-	not := attrs.numberOr0(unix.NFTA_LOOKUP_FLAGS)&1 != 0 // NFT_LOOKUP_F_INV
+	not := attrs.NumberOr0(unix.NFTA_LOOKUP_FLAGS)&1 != 0 // NFT_LOOKUP_F_INV
 	fields, ok := r.fields()
 	if !ok || !r.contiguous() {
 		return false
@@ -155,12 +156,12 @@ func (r *ruleReader) fields() ([]firewall.Field, bool) {
 	return fields, true
 }
 
-func dataValue(attrs attributes, kind uint16) []byte {
-	nested, err := attrs.nested(kind)
+func dataValue(attrs attribute.List, kind uint16) []byte {
+	nested, err := attrs.Nested(kind)
 	if err != nil {
 		return nil
 	}
-	return nested.bytes(unix.NFTA_DATA_VALUE)
+	return nested.Bytes(unix.NFTA_DATA_VALUE)
 }
 
 func zero(b []byte) bool {

@@ -63,12 +63,12 @@ func keyLength(k firewall.KeyType) int {
 }
 
 func readSet(s rawSet, known func(rawSet) ([]firewall.Element, bool)) firewall.Set {
-	desc, _ := s.attrs.nested(unix.NFTA_SET_DESC) // what cannot be read is foreign below
+	desc, _ := s.attrs.Nested(unix.NFTA_SET_DESC) // what cannot be read is foreign below
 	set := firewall.Set{
-		Name: s.name, Key: keyTypes(s.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE)),
+		Name: s.name, Key: keyTypes(s.attrs.NumberOr0(unix.NFTA_SET_KEY_TYPE)),
 		Interval: s.is(unix.NFT_SET_INTERVAL), Dynamic: s.is(unix.NFT_SET_EVAL), Timed: s.is(unix.NFT_SET_TIMEOUT),
-		Timeout: milliseconds(s.attrs.numberOr0(unix.NFTA_SET_TIMEOUT)),
-		Size:    uint32(desc.numberOr0(unix.NFTA_SET_DESC_SIZE)),
+		Timeout: milliseconds(s.attrs.NumberOr0(unix.NFTA_SET_TIMEOUT)),
+		Size:    uint32(desc.NumberOr0(unix.NFTA_SET_DESC_SIZE)),
 	}
 	var foreign []string
 	var ok bool
@@ -86,7 +86,7 @@ func foreignDeclaration(s rawSet) []string {
 	if rest := s.flags &^ known; rest != 0 {
 		foreign = append(foreign, fmt.Sprintf("flags %#x", rest))
 	}
-	rest := s.attrs.without(
+	rest := s.attrs.Without(
 		unix.NFTA_SET_TABLE, unix.NFTA_SET_NAME, unix.NFTA_SET_FLAGS, unix.NFTA_SET_KEY_TYPE, unix.NFTA_SET_KEY_LEN,
 		unix.NFTA_SET_DESC, unix.NFTA_SET_ID, unix.NFTA_SET_TIMEOUT, unix.NFTA_SET_USERDATA, unix.NFTA_SET_PAD,
 		nftaSetHandle, nftaSetType, nftaSetCount)
@@ -126,7 +126,7 @@ func readElements(s rawSet, types []firewall.KeyType) ([]firewall.Element, []str
 			if last == nil {
 				last = e.key
 			}
-			keep(e.key, last, milliseconds(e.attrs.numberOr0(unix.NFTA_SET_ELEM_TIMEOUT)),
+			keep(e.key, last, milliseconds(e.attrs.NumberOr0(unix.NFTA_SET_ELEM_TIMEOUT)),
 				func() string { return fmt.Sprintf("%x-%x", e.key, last) })
 		}
 	}
@@ -144,7 +144,7 @@ func readElements(s rawSet, types []firewall.KeyType) ([]firewall.Element, []str
 
 // elementNotes is what an element has besides its key and its timeout.
 func elementNotes(e *rawElement, p *printer) string {
-	return list(e.attrs.without(unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD, unix.NFTA_SET_ELEM_EXPIRATION,
+	return list(e.attrs.Without(unix.NFTA_SET_ELEM_USERDATA, unix.NFTA_SET_ELEM_PAD, unix.NFTA_SET_ELEM_EXPIRATION,
 		unix.NFTA_SET_ELEM_TIMEOUT)) + p.expressions(e.expressions) + comment(e.comment)
 }
 

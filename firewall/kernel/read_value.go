@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 // form is how the bytes of a value are to be read.
@@ -42,7 +43,7 @@ func (f form) value(first, last []byte) (firewall.Value, bool) {
 		to, ok2 := netip.AddrFromSlice(last)
 		return firewall.Addrs{From: from, To: to}, ok1 && ok2 && from.BitLen() == to.BitLen()
 	case formName:
-		return firewall.Name(cString(first)), bytes.Equal(first, last)
+		return firewall.Name(attribute.Text(first)), bytes.Equal(first, last)
 	default:
 		from, ok1 := f.number(first)
 		to, ok2 := f.number(last)

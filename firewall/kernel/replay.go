@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sallyport/firewall/kernel/attribute"
 	"strings"
 	"time"
 
@@ -203,7 +204,7 @@ func DeleteTable(ctx context.Context, id TableID) error {
 			return fmt.Errorf("kernel: %w", err)
 		}
 		defer socket.close()
-		attrs := stringAttribute(unix.NFTA_TABLE_NAME, id.Name)
+		attrs := attribute.String(unix.NFTA_TABLE_NAME, id.Name)
 		err = socket.commit(ctx, []replayMessage{{kind: unix.NFT_MSG_DELTABLE, family: family, attrs: attrs}})
 		if err != nil {
 			return fmt.Errorf("kernel: delete %s: %w", id, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sallyport/firewall/kernel/attribute"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -114,7 +115,7 @@ func batchAnswers(b []byte, messages []replayMessage, first, last uint32) (done 
 	for len(b) >= netlinkHeader+4 {
 		length := int(binary.NativeEndian.Uint32(b))
 		if length < netlinkHeader+4 || length > len(b) {
-			return true, fmt.Errorf("%w: an answer of %d bytes", errMalformed, length)
+			return true, fmt.Errorf("%w: an answer of %d bytes", attribute.ErrMalformed, length)
 		}
 		sequence := binary.NativeEndian.Uint32(b[8:])
 		number := -int32(binary.NativeEndian.Uint32(b[netlinkHeader:]))
@@ -125,7 +126,7 @@ func batchAnswers(b []byte, messages []replayMessage, first, last uint32) (done 
 			}
 		}
 		done = done || sequence == last
-		b = b[min((length+attributeAlign-1)&^(attributeAlign-1), len(b)):]
+		b = b[min((length+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1), len(b)):]
 	}
 	return done, failure
 }
@@ -149,7 +150,7 @@ func (m replayMessage) String() string {
 		unix.NFT_MSG_NEWRULE: "a rule of", unix.NFT_MSG_NEWSET: "set", unix.NFT_MSG_NEWSETELEM: "elements of",
 		unix.NFT_MSG_NEWOBJ: "object", unix.NFT_MSG_NEWFLOWTABLE: "flowtable",
 	}[m.kind]
-	attrs, err := parseAttributes(m.attrs)
+	attrs, err := attribute.Parse(m.attrs)
 	if err != nil {
 		return what
 	}
@@ -164,13 +165,13 @@ func (m replayMessage) String() string {
 	return text
 }
 
-func (m replayMessage) name(attrs attributes) string {
+func (m replayMessage) name(attrs attribute.List) string {
 	switch m.kind {
 	case unix.NFT_MSG_NEWTABLE, unix.NFT_MSG_DELTABLE:
-		return attrs.text(unix.NFTA_TABLE_NAME)
+		return attrs.Text(unix.NFTA_TABLE_NAME)
 	case unix.NFT_MSG_NEWCHAIN:
-		return attrs.text(unix.NFTA_CHAIN_NAME)
+		return attrs.Text(unix.NFTA_CHAIN_NAME)
 	default: // NFTA_RULE_CHAIN, NFTA_SET_NAME, NFTA_SET_ELEM_LIST_SET, NFTA_OBJ_NAME, NFTA_FLOWTABLE_NAME
-		return attrs.text(unix.NFTA_RULE_CHAIN)
+		return attrs.Text(unix.NFTA_RULE_CHAIN)
 	}
 }

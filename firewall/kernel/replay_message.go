@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"sallyport/firewall/kernel/attribute"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -55,15 +56,15 @@ func (b *replayer) add(kind uint16, attrs []byte) {
 
 // table keeps the flag dormant, and neither the owner nor that it outlives it.
 func (b *replayer) table() error {
-	attrs, err := parseAttributes(b.from.Table)
+	attrs, err := attribute.Parse(b.from.Table)
 	if err != nil {
 		return fmt.Errorf("table: %w", err)
 	}
-	flags := uint32(attrs.numberOr0(unix.NFTA_TABLE_FLAGS)) & unix.NFT_TABLE_F_DORMANT
-	message := stringAttribute(unix.NFTA_TABLE_NAME, b.from.Name)
-	message = appendAttribute(message, unix.NFTA_TABLE_FLAGS, binary.BigEndian.AppendUint32(nil, flags))
-	if note := attrs.bytes(nftaTableUserdata); note != nil {
-		message = appendAttribute(message, nftaTableUserdata, note)
+	flags := uint32(attrs.NumberOr0(unix.NFTA_TABLE_FLAGS)) & unix.NFT_TABLE_F_DORMANT
+	message := attribute.String(unix.NFTA_TABLE_NAME, b.from.Name)
+	message = attribute.Append(message, unix.NFTA_TABLE_FLAGS, binary.BigEndian.AppendUint32(nil, flags))
+	if note := attrs.Bytes(nftaTableUserdata); note != nil {
+		message = attribute.Append(message, nftaTableUserdata, note)
 	}
 	b.add(unix.NFT_MSG_NEWTABLE, message)
 	return nil
@@ -75,11 +76,11 @@ func (b *replayer) objects() error {
 		if err != nil {
 			return fmt.Errorf("object: %w", err)
 		}
-		attrs, err := parseAttributes(message)
+		attrs, err := attribute.Parse(message)
 		if err != nil {
 			return fmt.Errorf("object: %w", err)
 		}
-		if attrs.numberOr0(unix.NFTA_OBJ_TYPE) == nftObjectQuota {
+		if attrs.NumberOr0(unix.NFTA_OBJ_TYPE) == nftObjectQuota {
 			if kept, err = replaced(kept, unix.NFTA_OBJ_DATA, undepleted); err != nil {
 				return fmt.Errorf("quota: %w", err)
 			}
@@ -97,7 +98,7 @@ func (b *replayer) sets() error {
 			return fmt.Errorf("set: %w", err)
 		}
 		number := binary.BigEndian.AppendUint32(nil, uint32(i+1))
-		b.add(unix.NFT_MSG_NEWSET, appendAttribute(kept, unix.NFTA_SET_ID, number))
+		b.add(unix.NFT_MSG_NEWSET, attribute.Append(kept, unix.NFTA_SET_ID, number))
 	}
 	return nil
 }
@@ -110,12 +111,12 @@ func (b *replayer) chains() error {
 		if err != nil {
 			return fmt.Errorf("chain: %w", err)
 		}
-		attrs, err := parseAttributes(message)
+		attrs, err := attribute.Parse(message)
 		if err != nil {
 			return fmt.Errorf("chain: %w", err)
 		}
-		if flags := uint32(attrs.numberOr0(nftaChainFlags)) & (chainBinding | chainHWOffload); flags != 0 {
-			kept = appendAttribute(kept, nftaChainFlags, binary.BigEndian.AppendUint32(nil, flags))
+		if flags := uint32(attrs.NumberOr0(nftaChainFlags)) & (chainBinding | chainHWOffload); flags != 0 {
+			kept = attribute.Append(kept, nftaChainFlags, binary.BigEndian.AppendUint32(nil, flags))
 		}
 		b.add(unix.NFT_MSG_NEWCHAIN, kept)
 	}
@@ -170,20 +171,20 @@ type elementItem struct {
 func elementItems(messages [][]byte) ([]elementItem, error) {
 	var items []elementItem
 	for _, message := range messages {
-		attrs, err := parseAttributes(message)
+		attrs, err := attribute.Parse(message)
 		if err != nil {
 			return nil, err
 		}
-		list, err := attrs.nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
+		list, err := attrs.Nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
 		if err != nil {
 			return nil, err
 		}
 		for _, one := range list {
-			decoded, err := decodeElement(one.data)
+			decoded, err := decodeElement(one.Data)
 			if err != nil {
 				return nil, err
 			}
-			raw, err := without(one.data, nftaElementPad)
+			raw, err := without(one.Data, nftaElementPad)
 			if err != nil {
 				return nil, err
 			}
@@ -198,13 +199,13 @@ func (b *replayer) addElements(set string, items []elementItem) {
 		var list []byte
 		n := 0
 		for n < len(items) && (n == 0 || len(list)+len(items[n].raw) < elementBytes) {
-			list = appendAttribute(list, unix.NFTA_LIST_ELEM|nestedFlag, items[n].raw)
+			list = attribute.Append(list, unix.NFTA_LIST_ELEM|nestedFlag, items[n].raw)
 			n++
 		}
 		items = items[n:]
-		message := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, b.from.Name),
-			stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, set)...)
-		b.add(unix.NFT_MSG_NEWSETELEM, appendAttribute(message, unix.NFTA_SET_ELEM_LIST_ELEMENTS|nestedFlag, list))
+		message := append(attribute.String(unix.NFTA_SET_ELEM_LIST_TABLE, b.from.Name),
+			attribute.String(unix.NFTA_SET_ELEM_LIST_SET, set)...)
+		b.add(unix.NFT_MSG_NEWSETELEM, attribute.Append(message, unix.NFTA_SET_ELEM_LIST_ELEMENTS|nestedFlag, list))
 	}
 }
 
@@ -212,13 +213,13 @@ func (b *replayer) addElements(set string, items []elementItem) {
 func without(message []byte, drop ...uint16) ([]byte, error) {
 	kept := make([]byte, 0, len(message)+64)
 	for len(message) > 0 {
-		a, rest, err := nextAttribute(message)
+		a, rest, err := attribute.Next(message)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(drop, a.kind) {
+		if !slices.Contains(drop, a.Kind) {
 			kept = append(kept, message[:len(message)-len(rest)]...)
-			for len(kept)%attributeAlign != 0 { // the last one of a message may come without its padding
+			for len(kept)%attribute.Align != 0 { // the last one of a message may come without its padding
 				kept = append(kept, 0)
 			}
 		}
@@ -231,16 +232,16 @@ func without(message []byte, drop ...uint16) ([]byte, error) {
 func replaced(message []byte, kind uint16, change func([]byte) ([]byte, error)) ([]byte, error) {
 	out := make([]byte, 0, len(message))
 	for len(message) > 0 {
-		a, rest, err := nextAttribute(message)
+		a, rest, err := attribute.Next(message)
 		if err != nil {
 			return nil, err
 		}
-		if a.kind == kind {
-			data, err := change(a.data)
+		if a.Kind == kind {
+			data, err := change(a.Data)
 			if err != nil {
 				return nil, err
 			}
-			out = appendAttribute(out, binary.NativeEndian.Uint16(message[2:]), data)
+			out = attribute.Append(out, binary.NativeEndian.Uint16(message[2:]), data)
 		} else {
 			out = append(out, message[:len(message)-len(rest)]...)
 		}
@@ -253,18 +254,8 @@ func replaced(message []byte, kind uint16, change func([]byte) ([]byte, error)) 
 func undepleted(quota []byte) ([]byte, error) {
 	return replaced(quota, nftaQuotaFlags, func(b []byte) ([]byte, error) {
 		if len(b) != 4 {
-			return nil, fmt.Errorf("%w: flags of %d bytes", errMalformed, len(b))
+			return nil, fmt.Errorf("%w: flags of %d bytes", attribute.ErrMalformed, len(b))
 		}
 		return binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(b)&^nftQuotaDepleted), nil
 	})
-}
-
-// appendAttribute appends an attribute, padded.
-func appendAttribute(b []byte, kind uint16, data []byte) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(attributeHeader+len(data)))
-	b = append(binary.NativeEndian.AppendUint16(b, kind), data...)
-	for len(b)%attributeAlign != 0 {
-		b = append(b, 0)
-	}
-	return b
 }

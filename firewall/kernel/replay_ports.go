@@ -63,7 +63,7 @@ func (t Tables) Addresses() []netip.Addr {
 			continue
 		}
 		for _, set := range table.sets {
-			kind := set.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE)
+			kind := set.attrs.NumberOr0(unix.NFTA_SET_KEY_TYPE)
 			if kind != addressType && kind != address6Type {
 				continue
 			}
@@ -83,8 +83,8 @@ func comparedPorts(e rawExpression, add func([]byte)) {
 		exprCmp: {unix.NFTA_CMP_DATA}, exprRange: {unix.NFTA_RANGE_FROM_DATA, unix.NFTA_RANGE_TO_DATA},
 	}
 	for _, kind := range kinds[e.name] {
-		data, err := e.attrs.nested(kind)
-		if value := data.bytes(unix.NFTA_DATA_VALUE); err == nil && len(value) == 2 {
+		data, err := e.attrs.Nested(kind)
+		if value := data.Bytes(unix.NFTA_DATA_VALUE); err == nil && len(value) == 2 {
 			add(value)
 		}
 	}
@@ -93,7 +93,7 @@ func comparedPorts(e rawExpression, add func([]byte)) {
 // setPorts are the ports of a set that has them as its key or at the end of it, where a concatenation keeps each part at a
 // multiple of four bytes.
 func setPorts(set rawSet, add func([]byte)) {
-	kind := set.attrs.numberOr0(unix.NFTA_SET_KEY_TYPE)
+	kind := set.attrs.NumberOr0(unix.NFTA_SET_KEY_TYPE)
 	if kind&(1<<typeBits-1) != serviceType {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sallyport/firewall/kernel/attribute"
 	"slices"
 	"time"
 
@@ -68,11 +69,11 @@ func (c *Conn) tryAllTables(ctx context.Context) (t Tables, err error) {
 
 // number is the handle of the table.
 func (c copied) number() uint64 {
-	attrs, err := parseAttributes(c.Table)
+	attrs, err := attribute.Parse(c.Table)
 	if err != nil {
 		return 0
 	}
-	return attrs.numberOr0(nftaTableHandle)
+	return attrs.NumberOr0(nftaTableHandle)
 }
 
 // familyTables adds the tables of a family, each with what is in it.
@@ -80,8 +81,8 @@ func (s *session) familyTables(ctx context.Context, family byte, to *Tables) err
 	first := len(to.list)
 	err := s.askFamily(ctx, family, unix.NFT_MSG_GETTABLE, nil, func(b []byte) {
 		name := ""
-		if attrs, err := parseAttributes(b); err == nil {
-			name = attrs.text(unix.NFTA_TABLE_NAME)
+		if attrs, err := attribute.Parse(b); err == nil {
+			name = attrs.Text(unix.NFTA_TABLE_NAME)
 		}
 		to.list = append(to.list, copied{family, snapshot{Name: name, Table: b, Elements: make(map[string][][]byte)}})
 	})
@@ -108,7 +109,7 @@ func (s *session) fillCopy(ctx context.Context, to *copied) error {
 		{unix.NFT_MSG_GETCHAIN, &to.Chains}, {unix.NFT_MSG_GETRULE, &to.Rules}, {unix.NFT_MSG_GETSET, &to.Sets},
 		{unix.NFT_MSG_GETOBJ, &to.Objects}, {unix.NFT_MSG_GETFLOWTABLE, &to.Flowtables},
 	} {
-		request := stringAttribute(tableAttribute, to.Name)
+		request := attribute.String(tableAttribute, to.Name)
 		err := s.askFamily(ctx, to.family, list.message, request, func(b []byte) {
 			if ofTable(b, to.Name) {
 				*list.into = append(*list.into, b)
@@ -119,13 +120,13 @@ func (s *session) fillCopy(ctx context.Context, to *copied) error {
 		}
 	}
 	for _, set := range to.Sets {
-		attrs, err := parseAttributes(set)
+		attrs, err := attribute.Parse(set)
 		if err != nil {
 			return fmt.Errorf("set: %w", err)
 		}
-		name := attrs.text(unix.NFTA_SET_NAME)
-		request := append(stringAttribute(unix.NFTA_SET_ELEM_LIST_TABLE, to.Name),
-			stringAttribute(unix.NFTA_SET_ELEM_LIST_SET, name)...)
+		name := attrs.Text(unix.NFTA_SET_NAME)
+		request := append(attribute.String(unix.NFTA_SET_ELEM_LIST_TABLE, to.Name),
+			attribute.String(unix.NFTA_SET_ELEM_LIST_SET, name)...)
 		err = s.askFamily(ctx, to.family, unix.NFT_MSG_GETSETELEM, request, func(b []byte) {
 			to.Elements[name] = append(to.Elements[name], b)
 		})

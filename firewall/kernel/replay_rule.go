@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"sallyport/firewall/kernel/attribute"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,12 +41,12 @@ func (b *replayer) rules() error {
 func (b *replayer) boundChains() (map[string]bool, error) {
 	bound := make(map[string]bool)
 	for _, message := range b.from.Chains {
-		attrs, err := parseAttributes(message)
+		attrs, err := attribute.Parse(message)
 		if err != nil {
 			return nil, fmt.Errorf("chain: %w", err)
 		}
-		if attrs.numberOr0(nftaChainFlags)&chainBinding != 0 {
-			bound[attrs.text(unix.NFTA_CHAIN_NAME)] = true
+		if attrs.NumberOr0(nftaChainFlags)&chainBinding != 0 {
+			bound[attrs.Text(unix.NFTA_CHAIN_NAME)] = true
 		}
 	}
 	return bound, nil
@@ -58,7 +59,7 @@ func (b *replayer) chainRules(
 		return nil
 	}
 	if depth > maxBoundChains {
-		return fmt.Errorf("%w: chains in rules deeper than %d", errMalformed, maxBoundChains)
+		return fmt.Errorf("%w: chains in rules deeper than %d", attribute.ErrMalformed, maxBoundChains)
 	}
 	done[chain] = true
 	for _, r := range all[chain] {
@@ -87,22 +88,22 @@ func newReplayRule(message []byte) (replayRule, error) {
 	if err != nil {
 		return replayRule{}, err
 	}
-	r := replayRule{chain: rule.attrs.text(unix.NFTA_RULE_CHAIN)}
+	r := replayRule{chain: rule.attrs.Text(unix.NFTA_RULE_CHAIN)}
 	quota := false
 	for _, e := range rule.expressions {
 		quota = quota || e.name == exprQuota
 		if e.name != exprImmediate {
 			continue
 		}
-		data, err := e.attrs.nested(unix.NFTA_IMMEDIATE_DATA)
+		data, err := e.attrs.Nested(unix.NFTA_IMMEDIATE_DATA)
 		if err != nil {
 			return replayRule{}, err
 		}
-		verdict, err := data.nested(unix.NFTA_DATA_VERDICT)
+		verdict, err := data.Nested(unix.NFTA_DATA_VERDICT)
 		if err != nil {
 			return replayRule{}, err
 		}
-		if to := verdict.text(unix.NFTA_VERDICT_CHAIN); to != "" {
+		if to := verdict.Text(unix.NFTA_VERDICT_CHAIN); to != "" {
 			r.leadsTo = append(r.leadsTo, to)
 		}
 	}
@@ -117,8 +118,8 @@ func newReplayRule(message []byte) (replayRule, error) {
 // undepletedList is undepleted for each quota in a list of expressions.
 func undepletedList(list []byte) ([]byte, error) {
 	return replaced(list, unix.NFTA_LIST_ELEM, func(expression []byte) ([]byte, error) {
-		attrs, err := parseAttributes(expression)
-		if err != nil || attrs.text(unix.NFTA_EXPR_NAME) != exprQuota {
+		attrs, err := attribute.Parse(expression)
+		if err != nil || attrs.Text(unix.NFTA_EXPR_NAME) != exprQuota {
 			return expression, err
 		}
 		return replaced(expression, unix.NFTA_EXPR_DATA, undepleted)

@@ -176,8 +176,8 @@ func TestReplayKeepsTimes(t *testing.T) {
 	if err != nil || len(elements) != 1 {
 		t.Fatalf("%d elements: %v", len(elements), err)
 	}
-	left := elements[0].attrs.numberOr0(unix.NFTA_SET_ELEM_EXPIRATION)
-	whole := elements[0].attrs.numberOr0(unix.NFTA_SET_ELEM_TIMEOUT)
+	left := elements[0].attrs.NumberOr0(unix.NFTA_SET_ELEM_EXPIRATION)
+	whole := elements[0].attrs.NumberOr0(unix.NFTA_SET_ELEM_TIMEOUT)
 	if left > 30*60*1000 || left < 29*60*1000 || whole != 2*3600*1000 {
 		t.Errorf("%d of %d ms are left", left, whole)
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/attribute"
 )
 
 const (
@@ -121,7 +122,7 @@ func (s *sentry) missing() bool {
 		Header: netlink.Header{
 			Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETTABLE, Flags: netlink.Request,
 		},
-		Data: append([]byte{familyInet, unix.NFNETLINK_V0, 0, 0}, stringAttribute(unix.NFTA_TABLE_NAME, firewall.Table)...),
+		Data: append([]byte{familyInet, unix.NFNETLINK_V0, 0, 0}, attribute.String(unix.NFTA_TABLE_NAME, firewall.Table)...),
 	}
 	return errors.Is(s.exchange(packed([]netlink.Message{question})), unix.ENOENT)
 }
@@ -131,9 +132,7 @@ func (s *sentry) missing() bool {
 func (s *sentry) restore(plan []byte, generation uint32) error {
 	begin := []byte{0, unix.NFNETLINK_V0, 0, unix.NFNL_SUBSYS_NFTABLES}
 	if generation != 0 {
-		begin = binary.NativeEndian.AppendUint16(begin, attributeHeader+4)
-		begin = binary.NativeEndian.AppendUint16(begin, unix.NFNL_BATCH_GENID)
-		begin = binary.BigEndian.AppendUint32(begin, generation)
+		begin = attribute.Append(begin, unix.NFNL_BATCH_GENID, binary.BigEndian.AppendUint32(nil, generation))
 	}
 	return s.exchange(packed([]netlink.Message{{
 		Header: netlink.Header{Type: unix.NFNL_MSG_BATCH_BEGIN, Flags: netlink.Request}, Data: begin,

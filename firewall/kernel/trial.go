@@ -28,7 +28,7 @@ func (d Dump) Trial() (Trial, bool) {
 			e := &s.elements[i]
 			left := time.Duration(math.MaxInt64)
 			if e.expires() {
-				left = milliseconds(e.attrs.numberOr0(unix.NFTA_SET_ELEM_EXPIRATION))
+				left = milliseconds(e.attrs.NumberOr0(unix.NFTA_SET_ELEM_EXPIRATION))
 			}
 			t.Left = max(t.Left, left)
 			if family := firewall.Number(numberOf(e.key)); family == firewall.NFProtoIPv4 || family == firewall.NFProtoIPv6 {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"sallyport/firewall/kernel/attribute"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -44,13 +45,13 @@ func decodeChange(kind uint16, data []byte) Change {
 	if kind != newGeneration || len(data) < nfgenSize {
 		return Change{}
 	}
-	attrs, err := parseAttributes(data[nfgenSize:])
-	generation, _ := attrs.number(unix.NFTA_GEN_ID)
-	if err != nil || generation == 0 || len(attrs.bytes(unix.NFTA_GEN_ID)) != 4 {
+	attrs, err := attribute.Parse(data[nfgenSize:])
+	generation, _ := attrs.Number(unix.NFTA_GEN_ID)
+	if err != nil || generation == 0 || len(attrs.Bytes(unix.NFTA_GEN_ID)) != 4 {
 		return Change{}
 	}
-	change := Change{Generation: uint32(generation), Thread: int(int32(attrs.numberOr0(unix.NFTA_GEN_PROC_PID)))}
-	command := attrs.text(unix.NFTA_GEN_PROC_NAME)
+	change := Change{Generation: uint32(generation), Thread: int(int32(attrs.NumberOr0(unix.NFTA_GEN_PROC_PID)))}
+	command := attrs.Text(unix.NFTA_GEN_PROC_NAME)
 	change.Command = command[:min(len(command), commandSize-1)]
 	if change.Thread < 0 {
 		change.Thread = 0

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"slices"
+	"sallyport/firewall/kernel/attribute"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -74,9 +74,7 @@ func listenQuestion(family byte, protocol uint16) []byte {
 		b[diagProtocolAt] = byte(protocol)
 		return b
 	}
-	attribute := binary.NativeEndian.AppendUint16(nil, unix.SizeofNlAttr+4)
-	attribute = binary.NativeEndian.AppendUint16(attribute, inetDiagReqProtocol)
-	return append(b, binary.NativeEndian.AppendUint32(attribute, uint32(protocol))...)
+	return attribute.Append(b, inetDiagReqProtocol, binary.NativeEndian.AppendUint32(nil, uint32(protocol)))
 }
 
 // diagDump is the answers to one question.
@@ -125,11 +123,11 @@ func parseListener(b []byte, names map[uint32]string) (Listener, error) {
 	default:
 		return Listener{}, fmt.Errorf("%w: a socket of the address family %d", errMalformed, b[0])
 	}
-	attrs, err := attributes(b[diagAnswer:])
+	attrs, err := attribute.Parse(b[diagAnswer:])
 	if err != nil {
 		return Listener{}, err
 	}
-	l.V6Only = slices.Equal(attrs[inetDiagSKV6Only], []byte{1})
+	l.V6Only = attrs.NumberOr0(inetDiagSKV6Only) != 0
 	return l, nil
 }
 
@@ -166,28 +164,12 @@ func packetSockets(conn *netlink.Conn, names map[uint32]string) ([]Listener, err
 	return all, nil
 }
 
-// attributes is the payloads of attributes by their type.
-func attributes(b []byte) (map[uint16][]byte, error) {
-	decoder, err := netlink.NewAttributeDecoder(b)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errMalformed, err)
-	}
-	found := make(map[uint16][]byte)
-	for decoder.Next() {
-		found[decoder.Type()] = decoder.Bytes()
-	}
-	if err := decoder.Err(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errMalformed, err)
-	}
-	return found, nil
-}
-
 // parsePacketSocket reads a struct packet_diag_msg with its attributes.
 func parsePacketSocket(b []byte, names map[uint32]string) (Listener, error) {
 	if len(b) < packetAnswer {
 		return Listener{}, fmt.Errorf("%w: a packet socket of %d bytes", errMalformed, len(b))
 	}
-	attrs, err := attributes(b[packetAnswer:])
+	attrs, err := attribute.Parse(b[packetAnswer:])
 	if err != nil {
 		return Listener{}, err
 	}
@@ -195,10 +177,10 @@ func parsePacketSocket(b []byte, names map[uint32]string) (Listener, error) {
 		Transport: Packet,
 		Port:      binary.NativeEndian.Uint16(b[2:]), Inode: binary.NativeEndian.Uint32(b[4:]),
 	}
-	if info := attrs[packetDiagInfo]; len(info) >= packetInfoLength {
+	if info := attrs.Bytes(packetDiagInfo); len(info) >= packetInfoLength {
 		l.Interface = interfaceName(names, binary.NativeEndian.Uint32(info))
 	}
-	if user := attrs[packetDiagUID]; len(user) == 4 {
+	if user := attrs.Bytes(packetDiagUID); len(user) == 4 {
 		l.UID = binary.NativeEndian.Uint32(user)
 	}
 	return l, nil
