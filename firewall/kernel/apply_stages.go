@@ -143,8 +143,8 @@ func (t rawTable) asked() map[string]bool {
 	for _, c := range t.chains {
 		for _, r := range c.rules {
 			for _, e := range r.expressions {
-				if kind, ok := attribute[e.name]; ok && e.attrs.has(kind) {
-					asked[e.attrs.text(kind)] = true
+				if kind, ok := attribute[e.name]; ok && e.attrs.Has(kind) {
+					asked[e.attrs.Text(kind)] = true
 				}
 			}
 		}
