@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +40,7 @@ func newRun(opts *options) *cobra.Command {
 			}
 			if handed {
 				opts.handed = cmd.InOrStdin()
+				name(role)
 			}
 			err := begin(cmd.Context(), opts, newLogger(cmd.ErrOrStderr(), role))
 			if cmd.Context().Err() != nil {
@@ -52,6 +54,11 @@ func newRun(opts *options) *cobra.Command {
 	cmd.Flags().BoolVar(&opts.here, flagHere, false, "guard this network namespace, whether it is PID 1's or not")
 	_ = cmd.Flags().MarkHidden(flagHanded) // between the processes of run alone
 	return cmd
+}
+
+// name gives this process a name of its own for ps, which would show that of the link that it was started by: exe.
+func name(role string) {
+	_ = os.WriteFile("/proc/self/comm", []byte("sallyport-"+role), 0) // a name is no reason not to guard
 }
 
 // processOf is what the process of a role does until its context ends.

@@ -131,8 +131,8 @@ func census(reached []Reached) string {
 		scope Scope
 		words string
 	}{
-		{ScopeInside, "reached by this host only"}, {ScopeShut, "by nobody"}, {ScopeSome, "by whom the policy names"},
-		{ScopeAnyone, "by anyone, as the policy says"}, {ScopeUnjudged, "before any rule"},
+		{ScopeInside, "for this host only"}, {ScopeShut, "shut"}, {ScopeSome, "for whom the policy names"},
+		{ScopeAnyone, "for anyone, as the policy says"}, {ScopeUnjudged, "before any rule"},
 	} {
 		if n := count[s.scope]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, s.words))

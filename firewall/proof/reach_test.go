@@ -151,7 +151,7 @@ func TestListenersVerdict(t *testing.T) {
 		says      string
 	}{
 		"in force": {[]sockets.Listener{shut, named, anyone, inside}, StandingInForce, check.OK, "",
-			"4 listening: 1 reached by this host only, 1 by nobody, 1 by whom the policy names, 1 by anyone"},
+			"4 listening: 1 for this host only, 1 shut, 1 for whom the policy names, 1 for anyone"},
 		"nothing": {nil, StandingOpen, check.OK, "", "nothing listens"},
 		"missing": {[]sockets.Listener{shut, inside}, StandingOpen, check.Fail, check.FirewallExposed,
 			`1 listener answers whoever asks, other rules aside: tcp 0.0.0.0:3306 ("my\\nsql", pid 7)`},

@@ -66,8 +66,8 @@ type Twin struct {
 
 // String says it in one line.
 func (t Twin) String() string {
-	text := fmt.Sprintf("%d packets from %d sources to %d ports, through a copy of %d tables", t.Packets, t.Sources, t.Ports,
-		len(t.Tables))
+	text := fmt.Sprintf("%d packets from %d sources to %d ports, through a copy of %s", t.Packets, t.Sources, t.Ports,
+		tablesInWords(len(t.Tables)))
 	if t.Omitted > 0 {
 		text += fmt.Sprintf("; %d further ones were left out", t.Omitted)
 	}
@@ -75,6 +75,13 @@ func (t Twin) String() string {
 		text += "; not tried: " + strings.Join(t.Untried[:min(len(t.Untried), namedInDetail)], "; ")
 	}
 	return text
+}
+
+func tablesInWords(n int) string {
+	if n == 1 {
+		return "the one table"
+	}
+	return fmt.Sprintf("all %d tables", n)
 }
 
 // TryTwin copies the whole ruleset in force in the calling thread's network namespace, others' tables included, into a
