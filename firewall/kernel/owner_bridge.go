@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,20 +16,27 @@ import (
 // lets packets through, even within one transaction, and those the bridge judges.
 const bridgeTable = firewall.Table + "-handover"
 
-// handOver replaces the table by one that this connection owns. It is in force before, and what is wanted is in force
-// after; in between both are, and a packet must please both. A kill in between leaves the bridge behind, which the next
-// write sweeps away.
+// handOver replaces the table by one that this connection owns, and that judges nothing yet: its base chains are for the
+// write that comes next. The old one is in force before, and what is wanted is in force after; in between both are, and a
+// packet must please both. A kill in between leaves the bridge behind, which the next write sweeps away.
+//
+// Base chains come last, in the bridge too: a set of intervals is found empty for a moment after the commit that makes it
+// (stages), and nothing is to ask it then.
 func (c *Conn) handOver(ctx context.Context, o order) (err error) {
 	c.swept = false
-	bridge := order{table: bridgeTable, code: o.code, rebuild: true, own: o.own}
-	if err := c.write(ctx, bridge, rawTable{}); err != nil {
-		return fmt.Errorf("a bridge to take over: %w", err)
-	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.sweep(ctx))
 		}
 	}()
+	for _, bridge := range []order{
+		{table: bridgeTable, code: o.code.withoutBases(), rebuild: true, own: o.own},
+		{table: bridgeTable, code: o.code, own: o.own},
+	} {
+		if err := c.write(ctx, bridge, rawTable{}); err != nil {
+			return fmt.Errorf("a bridge to take over: %w", err)
+		}
+	}
 	got, err := c.look(ctx, bridgeTable)
 	if err != nil {
 		return fmt.Errorf("a bridge to take over: %w", err)
@@ -39,7 +47,19 @@ func (c *Conn) handOver(ctx context.Context, o order) (err error) {
 	return c.replace(ctx, o)
 }
 
-// replace deletes the table and makes it anew, in one transaction. The named counters go on from where they were.
+// withoutBases is everything but the base chains.
+func (e encoded) withoutBases() encoded {
+	bases := make(map[string]bool)
+	e.ruleset.Chains = slices.DeleteFunc(slices.Clone(e.ruleset.Chains), func(c firewall.Chain) bool {
+		bases[c.Name] = c.Hook != nil
+		return bases[c.Name]
+	})
+	e.rules = slices.DeleteFunc(slices.Clone(e.rules), func(r encodedRule) bool { return bases[r.chain] })
+	return e
+}
+
+// replace deletes the table and makes it anew but for its base chains, in one transaction. The named counters go on from
+// where they were.
 func (c *Conn) replace(ctx context.Context, o order) error {
 	for try := range applyTries {
 		if err := pause(ctx, time.Duration(try)*applyPause); err != nil {
@@ -55,7 +75,7 @@ func (c *Conn) replace(ctx context.Context, o order) error {
 		t := newTransaction(c.nft, o, rawTable{source: snapshot{generation: live.source.generation}})
 		t.counted = Dump{table: live}.Counters()
 		c.nft.DelTable(t.table)
-		switch err := c.commit(t, o.code); {
+		switch err := c.commit(t, o.code.withoutBases()); {
 		case errors.Is(err, unix.ERESTART), errors.Is(err, unix.EINTR):
 		case err != nil && !errors.Is(err, unix.ENOBUFS):
 			return fmt.Errorf("replace table inet %s: %w", o.table, c.explain(o.code, err))
