@@ -6,6 +6,7 @@ import (
 	"sallyport/check"
 	"sallyport/firewall/guard"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 	"sallyport/firewall/proof/others"
 )
 
@@ -17,20 +18,20 @@ func (v verification) others(do looker) {
 	if v.off {
 		return
 	}
-	var census kernel.Census
+	var found census.Census
 	var err error
 	policy := v.candidate.policy
 	do(others.InterferenceCheck(), func(ctx context.Context) check.Result {
-		if census, err = kernel.TakeCensus(ctx); err != nil {
+		if found, err = kernel.TakeCensus(ctx); err != nil {
 			return guard.Failure(err)
 		}
-		return others.InterferenceResult(census, policy)
+		return others.InterferenceResult(found, policy)
 	})
 	do(others.PublishedCheck(), func(context.Context) check.Result {
 		if err != nil {
 			return guard.Failure(err)
 		}
-		return others.PublishedResult(others.PublishedPorts(census), policy)
+		return others.PublishedResult(others.PublishedPorts(found), policy)
 	})
 	do(others.SysctlsCheck(), func(context.Context) check.Result {
 		return others.Sysctls(others.ReadSysctls("/proc"), policy)

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/firewall"
 	"sallyport/firewall/kernel/attribute"
+	"sallyport/firewall/kernel/census"
 )
 
 // otherReader reads a rule of others. What package firewall has a word for is read by the ruleReader; of all else at
@@ -17,7 +18,7 @@ import (
 type otherReader struct {
 	ruleReader
 	family    byte
-	steps     []Step
+	steps     []census.Step
 	odd       bool              // pending holds a load without a word
 	registers map[uint64][]byte // what immediates put there
 }
@@ -38,7 +39,7 @@ const (
 )
 
 // readSteps reads the expressions of a rule in a table of a family.
-func readSteps(family byte, expressions []rawExpression, sets map[string]rawSet) []Step {
+func readSteps(family byte, expressions []rawExpression, sets map[string]rawSet) []census.Step {
 	r := otherReader{family: family, registers: make(map[uint64][]byte)}
 	r.sets = sets
 	switch family {
@@ -92,7 +93,7 @@ func (r *otherReader) word(e rawExpression) {
 	r.flush()
 	step, known := r.oddCondition(e)
 	if !known {
-		step = stepOf(StepCondition, r.pendingText())
+		step = census.StepOf(census.StepCondition, r.pendingText())
 	}
 	r.steps = append(r.steps, step)
 	r.forget()
@@ -112,24 +113,24 @@ func (r *otherReader) flush() {
 	r.statements = nil
 }
 
-func vocabularyStep(s firewall.Statement) Step {
+func vocabularyStep(s firewall.Statement) census.Step {
 	switch word := s.(type) {
 	case firewall.Match, firewall.Lookup, firewall.FIBMissing:
-		return worded(StepMatch, s)
+		return census.Worded(census.StepMatch, s)
 	case firewall.Verdict:
-		return worded(StepVerdict, s)
+		return census.Worded(census.StepVerdict, s)
 	case firewall.Limit:
-		return worded(StepRate, s)
+		return census.Worded(census.StepRate, s)
 	case firewall.Counter, firewall.Log:
-		return worded(StepPass, s)
+		return census.Worded(census.StepPass, s)
 	case firewall.Add:
-		step := worded(StepPass, s)
+		step := census.Worded(census.StepPass, s)
 		if word.Limit != nil {
-			step.Kind = StepRate
+			step.Kind = census.StepRate
 		}
 		return step
 	default:
-		return worded(StepUnknown, s)
+		return census.Worded(census.StepUnknown, s)
 	}
 }
 
@@ -137,37 +138,38 @@ func vocabularyStep(s firewall.Statement) Step {
 func (r *otherReader) pendingText() string {
 	var names []string
 	for _, e := range r.pending {
-		names = append(names, visible(e.name))
+		names = append(names, census.Visible(e.name))
 	}
 	return "[" + strings.Join(names, " ") + "]"
 }
 
 // oddCondition reads the conditions that the vocabulary has no word for and that are worth telling apart.
-func (r *otherReader) oddCondition(e rawExpression) (Step, bool) {
+func (r *otherReader) oddCondition(e rawExpression) (census.Step, bool) {
 	switch e.name {
 	case exprLimit, exprConnlimit, exprQuota:
-		return stepOf(StepRate, e.name), true
+		return census.StepOf(census.StepRate, e.name), true
 	case exprObjref:
+		name := census.Visible(e.attrs.Text(unix.NFTA_OBJREF_IMM_NAME))
 		if e.attrs.NumberOr0(unix.NFTA_OBJREF_IMM_TYPE) == nftObjectLimit {
-			return stepOf(StepRate, "limit name "+visible(e.attrs.Text(unix.NFTA_OBJREF_IMM_NAME))), true
+			return census.StepOf(census.StepRate, "limit name "+name), true
 		}
-		return stepOf(StepPass, "object "+visible(e.attrs.Text(unix.NFTA_OBJREF_IMM_NAME))), true
+		return census.StepOf(census.StepPass, "object "+name), true
 	case exprLast, exprCounter:
-		return stepOf(StepPass, e.name), true
+		return census.StepOf(census.StepPass, e.name), true
 	case exprLog:
-		return stepOf(StepPass, "log"), true
+		return census.StepOf(census.StepPass, "log"), true
 	case exprCmp:
 		return r.oddComparison(e)
 	}
-	return Step{}, false
+	return census.Step{}, false
 }
 
 // nftObjectLimit is NFT_OBJECT_LIMIT.
 const nftObjectLimit = 4
 
-func (r *otherReader) oddComparison(e rawExpression) (Step, bool) {
+func (r *otherReader) oddComparison(e rawExpression) (census.Step, bool) {
 	if len(r.pending) < 2 {
-		return Step{}, false
+		return census.Step{}, false
 	}
 	from, data := r.pending[0], dataValue(e.attrs, unix.NFTA_CMP_DATA)
 	operation := e.attrs.NumberOr0(unix.NFTA_CMP_OP)
@@ -185,63 +187,52 @@ func (r *otherReader) oddComparison(e rawExpression) (Step, bool) {
 		return statusStep(r.pending, data)
 	}
 	if from.name == exprNumgen {
-		return stepOf(StepRate, "numgen"), true
+		return census.StepOf(census.StepRate, "numgen"), true
 	}
-	return Step{}, false
+	return census.Step{}, false
 }
 
 // statusStep reads `ct status dnat` and `ct status snat`: bits IPS_SRC_NAT and IPS_DST_NAT (nf_conntrack_common.h), and not
 // zero.
-func statusStep(pending []rawExpression, data []byte) (Step, bool) {
+func statusStep(pending []rawExpression, data []byte) (census.Step, bool) {
 	const translated = 1<<4 | 1<<5
 	if len(pending) != 3 || pending[1].name != exprBitwise || !zero(data) {
-		return Step{}, false
+		return census.Step{}, false
 	}
 	mask, ok := formHost.number(dataValue(pending[1].attrs, unix.NFTA_BITWISE_MASK))
 	if !ok || mask == 0 || mask&^translated != 0 {
-		return Step{}, false
+		return census.Step{}, false
 	}
-	return stepOf(StepTranslated, "ct status snat,dnat"), true
+	return census.StepOf(census.StepTranslated, "ct status snat,dnat"), true
 }
 
-// rtnLocal is RTN_LOCAL (linux/rtnetlink.h): an address of this host.
-const rtnLocal = 2
-
 // fibStep reads `fib daddr type local`, and `fib saddr . iif oif missing` with a mark besides.
-func fibStep(attrs attribute.List, data []byte, not bool) (Step, bool) {
+func fibStep(attrs attribute.List, data []byte, not bool) (census.Step, bool) {
 	number, ok := formHost.number(data)
 	flags := attrs.NumberOr0(unix.NFTA_FIB_FLAGS)
 	const back = unix.NFTA_FIB_F_SADDR | unix.NFTA_FIB_F_IIF
 	if zero(data) && !not && flags&back == back && attrs.NumberOr0(unix.NFTA_FIB_RESULT) == unix.NFT_FIB_RESULT_OIF {
-		return worded(StepMatch, firewall.FIBMissing{}), true
+		return census.Worded(census.StepMatch, firewall.FIBMissing{}), true
 	}
-	if !ok || number != rtnLocal || flags&unix.NFTA_FIB_F_DADDR == 0 ||
+	if !ok || number != unix.RTN_LOCAL || flags&unix.NFTA_FIB_F_DADDR == 0 ||
 		attrs.NumberOr0(unix.NFTA_FIB_RESULT) != unix.NFT_FIB_RESULT_ADDRTYPE {
-		return Step{}, false
+		return census.Step{}, false
 	}
-	return localStep(not), true
-}
-
-func localStep(not bool) Step {
-	text := "fib daddr type local"
-	if not {
-		text = "fib daddr type != local"
-	}
-	return Step{Kind: StepLocal, Not: not, Text: text}
+	return census.LocalStep(not), true
 }
 
 // ethertype reads `meta protocol ip`, which bridge and netdev have in the place of `meta nfproto`.
-func (r *otherReader) ethertype(data []byte, not bool) (Step, bool) {
+func (r *otherReader) ethertype(data []byte, not bool) (census.Step, bool) {
 	number, ok := formNumber.number(data)
 	family := map[uint32]uint64{unix.ETH_P_IP: ipv4, unix.ETH_P_IPV6: ipv6}[number]
 	if !ok || family == 0 {
-		return Step{}, false
+		return census.Step{}, false
 	}
 	if !not {
 		r.premise.family = family
 	}
 	m := firewall.Match{Field: firewall.MetaNFProto, Not: not, Values: []firewall.Value{firewall.Number(family)}}
-	return worded(StepMatch, m), true
+	return census.Worded(census.StepMatch, m), true
 }
 
 // lookedUp is a lookup in a set, a verdict map, or a map whose value goes on in a register.
@@ -264,11 +255,11 @@ func (r *otherReader) lookedUp(e rawExpression) {
 	r.flush()
 	set := r.sets[e.attrs.Text(unix.NFTA_LOOKUP_SET)]
 	ways := branches(set, fields)
-	text := "@" + visible(set.name)
+	text := "@" + census.Visible(set.name)
 	if set.anonymous() {
 		text = waysText(ways)
 	}
-	step := stepOf(StepBranch, keyText(fields)+"vmap "+text)
+	step := census.StepOf(census.StepBranch, keyText(fields)+"vmap "+text)
 	step.Branches = ways
 	r.steps = append(r.steps, step)
 	r.forget()
@@ -278,8 +269,8 @@ func (r *otherReader) lookedUp(e rawExpression) {
 const maxBranches = 1 << 14
 
 // branches reads a verdict map. A way whose key has no word has no values.
-func branches(set rawSet, fields []firewall.Field) []Branch {
-	var all []Branch
+func branches(set rawSet, fields []firewall.Field) []census.Branch {
+	var all []census.Branch
 	types := keyTypes(set.attrs.NumberOr0(unix.NFTA_SET_KEY_TYPE))
 	elements := slices.Clone(set.elements)
 	slices.SortStableFunc(elements, func(a, b rawElement) int { return bytes.Compare(a.key, b.key) })
@@ -293,8 +284,8 @@ func branches(set rawSet, fields []firewall.Field) []Branch {
 		if !ok {
 			continue // the end of an interval has no verdict
 		}
-		v.Chain = visible(v.Chain)
-		b := Branch{Verdict: v}
+		v.Chain = census.Visible(v.Chain)
+		b := census.Branch{Verdict: v}
 		last := e.keyEnd
 		if last == nil {
 			last = e.key
@@ -321,7 +312,7 @@ func keyText(fields []firewall.Field) string {
 }
 
 // waysText is a verdict map that stands in a rule, as nft writes it.
-func waysText(ways []Branch) string {
+func waysText(ways []census.Branch) string {
 	var parts []string
 	for _, w := range ways {
 		var key []string

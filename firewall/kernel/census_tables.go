@@ -13,6 +13,7 @@ import (
 
 	"sallyport/firewall"
 	"sallyport/firewall/kernel/attribute"
+	"sallyport/firewall/kernel/census"
 )
 
 const (
@@ -35,24 +36,24 @@ type rawTables struct {
 }
 
 // takeTables reads all tables that are not ours, of one generation.
-func takeTables(ctx context.Context) (Census, error) {
+func takeTables(ctx context.Context) (census.Census, error) {
 	reader := &Conn{} // one that only reads
 	defer func() { _ = reader.closeReader() }()
 	var last error
 	for try := range snapshotTries {
 		if err := pause(ctx, time.Duration(try)*snapshotPause); err != nil {
-			return Census{}, err
+			return census.Census{}, err
 		}
 		raw, err := reader.tryTables(ctx, censusSet)
 		if err == nil {
 			return decodeTables(raw), nil
 		}
 		if !transient(err) {
-			return Census{}, err
+			return census.Census{}, err
 		}
 		last = err
 	}
-	return Census{}, fmt.Errorf("%w: gave up after %d tries: %w", ErrUnsteady, snapshotTries, last)
+	return census.Census{}, fmt.Errorf("%w: gave up after %d tries: %w", ErrUnsteady, snapshotTries, last)
 }
 
 // tryTables reads the tables once; of a set's elements at most so many bytes.
@@ -170,51 +171,32 @@ func (s *session) someElements(
 	return large, err
 }
 
-// familyName is a family as nft names it (enum nfproto, linux/netfilter.h).
-func familyName(family byte) string {
-	switch family {
-	case familyInet:
-		return "inet"
-	case unix.NFPROTO_IPV4:
-		return "ip"
-	case unix.NFPROTO_ARP:
-		return "arp"
-	case unix.NFPROTO_NETDEV:
-		return "netdev"
-	case unix.NFPROTO_BRIDGE:
-		return "bridge"
-	case unix.NFPROTO_IPV6:
-		return "ip6"
-	default:
-		return fmt.Sprintf("family-%d", family)
-	}
-}
-
 // decodeTables turns messages into tables. What cannot be read becomes a gap.
-func decodeTables(raw rawTables) Census {
-	c := Census{Generation: raw.generation}
+func decodeTables(raw rawTables) census.Census {
+	c := census.Census{Generation: raw.generation}
 	for _, at := range raw.order {
 		table, err := decodeTable(*raw.parts[at])
 		if err != nil {
-			c.gap("the table %s %s: %v", familyName(at.family), visible(at.name), err)
+			c.Gap("the table %s %s: %v", census.FamilyName(at.family), census.Visible(at.name), err)
 			continue
 		}
 		for _, name := range raw.large[at] {
-			c.gap("the set %s of the table %s %s has more elements than are looked at", visible(name),
-				familyName(at.family), visible(at.name))
+			c.Gap("the set %s of the table %s %s has more elements than are looked at", census.Visible(name),
+				census.FamilyName(at.family), census.Visible(at.name))
 		}
 		c.Tables = append(c.Tables, otherTable(at, table, raw.large[at]))
 	}
-	slices.SortStableFunc(c.Tables, func(a, b OtherTable) int {
+	slices.SortStableFunc(c.Tables, func(a, b census.Table) int {
 		return cmp.Or(strings.Compare(a.Family, b.Family), strings.Compare(a.Name, b.Name))
 	})
 	return c
 }
 
 // otherTable puts a table of others in words. The content of the large sets is not known.
-func otherTable(at place, raw rawTable, large []string) OtherTable {
-	t := OtherTable{
-		Family: familyName(at.family), Name: visible(at.name), Dormant: raw.flags&unix.NFT_TABLE_F_DORMANT != 0,
+func otherTable(at place, raw rawTable, large []string) census.Table {
+	t := census.Table{
+		Family: census.FamilyName(at.family), Name: census.Visible(at.name),
+		Dormant: raw.flags&unix.NFT_TABLE_F_DORMANT != 0,
 	}
 	sets := make(map[string]rawSet, len(raw.sets))
 	for _, s := range raw.sets {
@@ -232,10 +214,12 @@ func otherTable(at place, raw rawTable, large []string) OtherTable {
 	return t
 }
 
-func otherChain(family byte, raw rawChain, sets map[string]rawSet) OtherChain {
-	chain := OtherChain{Name: visible(raw.name), Hook: readHookOf(family, raw.attrs), Devices: hookDevices(raw.attrs)}
+func otherChain(family byte, raw rawChain, sets map[string]rawSet) census.Chain {
+	chain := census.Chain{
+		Name: census.Visible(raw.name), Hook: readHookOf(family, raw.attrs), Devices: hookDevices(raw.attrs),
+	}
 	for _, r := range raw.rules {
-		chain.Rules = append(chain.Rules, OtherRule{
+		chain.Rules = append(chain.Rules, census.Rule{
 			Handle: r.attrs.NumberOr0(unix.NFTA_RULE_HANDLE), Steps: readSteps(family, r.expressions, sets),
 		})
 	}
@@ -255,7 +239,7 @@ func present(s rawSet) firewall.Set {
 	set := firewall.Set{Name: s.name, Key: keyTypes(s.attrs.NumberOr0(unix.NFTA_SET_KEY_TYPE))}
 	var foreign []string
 	set.Elements, foreign = readElements(s, set.Key)
-	set.Foreign = capped(strings.Join(foreign, " "), valueText)
+	set.Foreign = census.Short(strings.Join(foreign, " "))
 	return set
 }
 
@@ -290,7 +274,7 @@ func hookDevices(chain attribute.List) []string {
 	}
 	names := deviceNames(hook, nftaHookDevs)
 	if name := hook.Text(unix.NFTA_HOOK_DEV); name != "" && len(names) == 0 {
-		names = append(names, visible(name))
+		names = append(names, census.Visible(name))
 	}
 	return names
 }
@@ -302,13 +286,13 @@ func deviceNames(hook attribute.List, kind uint16) []string {
 	}
 	var names []string
 	for _, device := range list {
-		names = append(names, visible(attribute.Text(device.Data)))
+		names = append(names, census.Visible(attribute.Text(device.Data)))
 	}
 	return names
 }
 
-func readFlowtable(attrs attribute.List) Flowtable {
-	f := Flowtable{Name: visible(attrs.Text(nftaFlowtableName))}
+func readFlowtable(attrs attribute.List) census.Flowtable {
+	f := census.Flowtable{Name: census.Visible(attrs.Text(nftaFlowtableName))}
 	if hook, err := attrs.Nested(nftaFlowtableHook); err == nil {
 		f.Devices = deviceNames(hook, nftaFlowtableDevs)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"sallyport/firewall/kernel/attribute"
+	"sallyport/firewall/kernel/census"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func inNamespace(t testing.TB, lines ...string) {
 	}
 }
 
-func takeCensus(t testing.TB) Census {
+func takeCensus(t testing.TB) census.Census {
 	t.Helper()
 	c, err := TakeCensus(t.Context())
 	if err != nil {
@@ -166,7 +167,7 @@ COMMIT
 `
 
 // inLines is a census for a golden file.
-func (c Census) inLines() string {
+func inLines(c census.Census) string {
 	var b strings.Builder
 	for _, t := range c.Tables {
 		fmt.Fprintf(&b, "table %s\n", t)
@@ -183,7 +184,7 @@ func (c Census) inLines() string {
 				fmt.Fprintf(&b, "    %s\n     ", r)
 				for _, s := range r.Steps {
 					fmt.Fprintf(&b, " %d", s.Kind)
-					if s.To != (Target{}) {
+					if s.To != (census.Target{}) {
 						fmt.Fprintf(&b, "%v", s.To)
 					}
 				}
@@ -205,7 +206,7 @@ func goldenCensus(t *testing.T, name string) {
 	}
 	path := "testdata/" + name + ".census"
 	if *record {
-		if err := os.WriteFile(path, []byte(c.inLines()), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(inLines(c)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -213,7 +214,7 @@ func goldenCensus(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.inLines(); got != string(want) {
+	if got := inLines(c); got != string(want) {
 		t.Errorf("read:\n%s\nwant:\n%s", got, want)
 	}
 }
@@ -262,9 +263,9 @@ func TestCensusMakesNothing(t *testing.T) {
 	if c := takeCensus(t); len(c.Tables) != 0 || len(c.Programs) != 0 || len(c.Gaps) != 0 {
 		t.Errorf("of an empty namespace: %+v", c)
 	}
-	for _, f := range legacyFamilies() {
-		if names, err := tableNames(f.names); err != nil || len(names) > 0 {
-			t.Errorf("%s: %q, %v", f.name, names, err)
+	for _, list := range []string{"ip_tables_names", "ip6_tables_names"} {
+		if names, err := os.ReadFile("/proc/thread-self/net/" + list); err != nil || len(names) > 0 {
+			t.Errorf("%s: %q, %v", list, names, err)
 		}
 	}
 }
@@ -359,7 +360,7 @@ func attachXDP(t testing.TB, name string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	request := make([]byte, linkMessage)
+	request := make([]byte, unix.SizeofIfInfomsg)
 	binary.NativeEndian.PutUint32(request[4:], linkIndex(t, name))
 	number := binary.NativeEndian.AppendUint32(nil, uint32(fd))
 	request = append(request, attribute.Encode(unix.IFLA_XDP, attribute.Encode(unix.IFLA_XDP_FD, number))...)
@@ -373,7 +374,8 @@ func attachXDP(t testing.TB, name string) {
 // attachTCX hangs a program on an interface without a qdisc.
 func attachTCX(t testing.TB, name string) {
 	t.Helper()
-	const filter, goOn, attach = 3, 0, 8 // BPF_PROG_TYPE_SCHED_CLS, TC_ACT_OK, BPF_PROG_ATTACH
+	// BPF_PROG_TYPE_SCHED_CLS, TC_ACT_OK, BPF_PROG_ATTACH, BPF_TCX_INGRESS
+	const filter, goOn, attach, tcxIngress = 3, 0, 8, 46
 	fd := passProgram(t, filter, goOn)
 	attr := make([]byte, 48)
 	binary.NativeEndian.PutUint32(attr, linkIndex(t, name))
@@ -407,58 +409,18 @@ func TestFlowtable(t *testing.T) {
 	if f := c.Tables[0].Flowtables[0]; f.Name != "fast" || !slices.Equal(f.Devices, []string{"eth0", "eth1"}) {
 		t.Errorf("%+v", f)
 	}
-	if r := c.Tables[0].Chains[0].Rules[0]; r.Steps[0].Kind != StepOffload || r.String() != "flow add @fast" {
+	if r := c.Tables[0].Chains[0].Rules[0]; r.Steps[0].Kind != census.StepOffload || r.String() != "flow add @fast" {
 		t.Errorf("%s: %+v", r, r.Steps)
 	}
 }
 
-// FuzzLegacy reads arbitrary bytes as the entries of a table of legacy iptables: no panic.
-func FuzzLegacy(f *testing.F) {
-	f.Add(true, uint32(0x1f), uint32(0), uint32(152), make([]byte, 400))
-	f.Add(false, uint32(2), uint32(0), uint32(0), []byte{})
-	f.Fuzz(func(_ *testing.T, six bool, hooks, entry, policy uint32, b []byte) {
-		family, layout := byte(unix.NFPROTO_IPV4), layout4()
-		if six {
-			family, layout = unix.NFPROTO_IPV6, layout6()
-		}
-		info := legacyTable{hooks: hooks, size: uint32(len(b))}
-		for i := range legacyHooks {
-			info.entries[i], info.polices[i] = entry, policy+uint32(i)*uint32(layout.header+legacyMatch+8)
-		}
-		table, err := decodeLegacy(family, "filter", layout, info, b)
-		if err != nil {
-			return
-		}
-		for _, c := range table.Chains {
-			for _, r := range c.Rules {
-				_ = r.String()
-			}
-		}
-	})
-}
+// The longest texts that a census has of one statement and of a name, in bytes, besides what says that more was there.
+const longestStatement, longestName = 120, 64
 
-// FuzzMatches reads arbitrary bytes as the data of matches and targets of xtables: no panic.
-func FuzzMatches(f *testing.F) {
-	for _, name := range []string{
-		"conntrack", "state", "tcp", "udp", "multiport", "addrtype", "pkttype", "iprange", "set", "DNAT", "REDIRECT",
-		"TPROXY", "CT",
-	} {
-		f.Add(name, byte(1), make([]byte, 200))
-	}
-	f.Fuzz(func(t *testing.T, name string, revision byte, info []byte) {
-		for _, family := range []byte{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
-			for _, s := range matchSteps(family, name, uint64(revision), info) {
-				plain(t, s.Text)
-			}
-			plain(t, targetStep(family, name, uint64(revision), info).Text)
-		}
-	})
-}
-
-// plain holds that a text can be shown to a person.
-func plain(t testing.TB, text string) {
+// shown holds that a text can be shown to a person.
+func shown(t testing.TB, text string) {
 	t.Helper()
-	if len(text) > valueText+len("...")+nameText || !printable([]byte(text)) {
+	if len(text) > longestStatement+len("...")+longestName || !printable([]byte(text)) {
 		t.Errorf("%q", text)
 	}
 }
@@ -478,29 +440,10 @@ func FuzzCensus(f *testing.F) {
 		at := place{family, "x"}
 		for _, table := range decodeTables(rawTables{order: []place{at}, parts: map[place]*snapshot{at: &s}}).Tables {
 			for _, chain := range table.Chains {
-				plain(t, chain.Name)
+				shown(t, chain.Name)
 				for _, r := range chain.Rules {
-					plain(t, r.String()[:min(len(r.String()), valueText)])
+					shown(t, r.String()[:min(len(r.String()), longestStatement)])
 				}
-			}
-		}
-	})
-}
-
-// FuzzPrograms reads arbitrary bytes as what rtnetlink tells of links and filters: no panic.
-func FuzzPrograms(f *testing.F) {
-	named := attribute.Encode(unix.TCA_OPTIONS, attribute.String(tcaBPFName, "x"))
-	f.Add(slices.Concat(attribute.String(unix.TCA_KIND, "bpf"), named))
-	xdp := attribute.Encode(unix.IFLA_XDP, attribute.Encode(unix.IFLA_XDP_ATTACHED, []byte{1}))
-	f.Add(slices.Concat(attribute.String(unix.IFLA_IFNAME, "eth0"), xdp))
-	f.Fuzz(func(t *testing.T, message []byte) {
-		attrs, err := attribute.Parse(message)
-		if err != nil {
-			return
-		}
-		for _, parse := range []func(attribute.List) (Program, bool){parseFilter, parseXDP} {
-			if p, ok := parse(attrs); ok {
-				plain(t, p.Kind+p.Link+p.Name+strings.Join(p.Actions[:min(len(p.Actions), 1)], ""))
 			}
 		}
 	})

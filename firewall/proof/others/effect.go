@@ -7,12 +7,12 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 )
 
 // effects finds who keeps the host's own connections from being known: the answers to them are let in because connection
 // tracking knows them, and for nothing else.
-func effects(c kernel.Census, _ firewall.Policy, budget *int) []Finding {
+func effects(c census.Census, _ firewall.Policy, budget *int) []Finding {
 	flows := ownFlows(c)
 	worst, order := make(map[spot]stop), []spot(nil)
 	for i := range c.Tables {
@@ -20,7 +20,7 @@ func effects(c kernel.Census, _ firewall.Policy, budget *int) []Finding {
 		for f := range flows {
 			for _, w := range walks(c, t, &flows[f], budget) {
 				for _, s := range w.effects {
-					if s.step.Kind != kernel.StepNotrack && s.step.Kind != kernel.StepZone {
+					if s.step.Kind != census.StepNotrack && s.step.Kind != census.StepZone {
 						continue
 					}
 					at := spotOf(t, s)
@@ -47,7 +47,7 @@ func untrackedFinding(at spot, s stop) Finding {
 		Remedy: "Remove it, or narrow it to ports that the host serves, not such as it asks others on.",
 	}
 	what := "hides"
-	if s.step.Kind == kernel.StepZone {
+	if s.step.Kind == census.StepZone {
 		what = "puts into another zone of connection tracking"
 	} else if s.reach == all {
 		f.Grade = check.Fail
@@ -61,12 +61,12 @@ func untrackedFinding(at spot, s stop) Finding {
 }
 
 // translations finds what changes, leads or copies packets before the policy judges them.
-func translations(c kernel.Census, p firewall.Policy, budget *int) []Finding {
+func translations(c census.Census, p firewall.Policy, budget *int) []Finding {
 	var list []Finding
 	seen := make(map[spot]bool)
 	for i := range c.Tables {
 		t := &c.Tables[i]
-		scan(t, budget, func(base, at *kernel.OtherChain, r *kernel.OtherRule, s *kernel.Step, of scope) {
+		scan(t, budget, func(base, at *census.Chain, r *census.Rule, s *census.Step, of scope) {
 			where := spot{table: t.String(), chain: at.Name, handle: r.Handle, rule: r.String()}
 			if seen[where] {
 				return
@@ -82,37 +82,37 @@ func translations(c kernel.Census, p firewall.Policy, budget *int) []Finding {
 }
 
 // translation judges one statement.
-func translation(c kernel.Census, p firewall.Policy, hook string, s *kernel.Step, of scope) (Finding, bool) {
+func translation(c census.Census, p firewall.Policy, hook string, s *census.Step, of scope) (Finding, bool) {
 	if hook == "prerouting" || hook == "ingress" {
 		switch s.Kind {
-		case kernel.StepDNAT, kernel.StepRedirect:
+		case census.StepDNAT, census.StepRedirect:
 			return nat(c, p, s, of)
-		case kernel.StepTProxy:
+		case census.StepTProxy:
 			return proxied(p, s, of)
 		}
-	} else if s.Kind != kernel.StepOffload {
+	} else if s.Kind != census.StepOffload {
 		return Finding{}, false // behind the policy, or not in the way of what comes in
 	}
 	return led(p, hook, s)
 }
 
 // led judges what takes packets past the policy, or shows it others than came.
-func led(p firewall.Policy, hook string, s *kernel.Step) (Finding, bool) {
+func led(p firewall.Policy, hook string, s *census.Step) (Finding, bool) {
 	f := Finding{Grade: check.Warn, Cause: check.FirewallBypass}
 	switch {
-	case hook == "ingress" && s.Kind == kernel.StepForward:
+	case hook == "ingress" && s.Kind == census.StepForward:
 		f.Detail = "it sends packets out of another interface before any of the policy's chains is asked"
 		f.Remedy = "Remove it, or say `forward: accept`, so that the policy says what is."
 		if f.Grade = check.Fail; p.Forward != firewall.ForwardDrop {
 			f.Grade = check.OK
 		}
-	case s.Kind == kernel.StepDuplicate:
+	case s.Kind == census.StepDuplicate:
 		f.Detail = "it sends a copy of packets elsewhere, whatever the policy says of them"
 		f.Remedy = "Remove it if nobody is meant to listen."
-	case s.Kind == kernel.StepRewrite:
+	case s.Kind == census.StepRewrite:
 		f.Detail = "it overwrites an address or a port before the policy judges the packet, which then is judged as another"
 		f.Remedy = "Remove it: what the policy lets in is told by addresses and ports."
-	case s.Kind == kernel.StepOffload:
+	case s.Kind == census.StepOffload:
 		f.Detail = "connections that are offloaded pass by the policy's forward chain until they end"
 		f.Remedy = "Remove it, or say `forward: accept`, so that the policy says what is."
 		if p.Forward != firewall.ForwardDrop {
@@ -128,11 +128,11 @@ func led(p firewall.Policy, hook string, s *kernel.Step) (Finding, bool) {
 }
 
 // nat judges what changes the destination of packets before the policy sees it.
-func nat(c kernel.Census, p firewall.Policy, s *kernel.Step, of scope) (Finding, bool) {
+func nat(c census.Census, p firewall.Policy, s *census.Step, of scope) (Finding, bool) {
 	if !of.reachesHost(c) {
 		return Finding{}, false
 	}
-	if s.Kind == kernel.StepDNAT && leadsAway(c, s.To) {
+	if s.Kind == census.StepDNAT && leadsAway(c, s.To) {
 		f := Finding{Grade: check.OK, Cause: check.FirewallBypass}
 		f.Detail = fmt.Sprintf("it leads %s elsewhere; `forward: %s` leaves it to others whether that is passed on",
 			scopeText(of), p.Forward)
@@ -148,7 +148,7 @@ func nat(c kernel.Census, p firewall.Policy, s *kernel.Step, of scope) (Finding,
 }
 
 // redirected judges what brings packets for one port to another of this host.
-func redirected(p firewall.Policy, s *kernel.Step, of scope) Finding {
+func redirected(p firewall.Policy, s *census.Step, of scope) Finding {
 	target := firewall.Ports{First: s.To.First, Last: s.To.Last}
 	f := Finding{Grade: check.OK, Cause: check.FirewallBypass}
 	f.Detail = fmt.Sprintf("it brings %s to port %d, and the policy judges it as a packet to that port", scopeText(of),
@@ -190,7 +190,7 @@ func meetsPorts(list []firewall.Ports, ports firewall.Ports) bool {
 
 // proxied judges what gives packets to another socket than the one of their port. The policy still judges the port that
 // they were sent to.
-func proxied(p firewall.Policy, s *kernel.Step, of scope) (Finding, bool) {
+func proxied(p firewall.Policy, s *census.Step, of scope) (Finding, bool) {
 	f := Finding{Grade: check.OK, Cause: check.FirewallBypass}
 	f.Detail = fmt.Sprintf("it gives %s to another socket of this host", scopeText(of))
 	if s.To.First != 0 {
@@ -236,7 +236,7 @@ func scopeText(of scope) string {
 }
 
 // flowtables finds tables of connections that bypass all chains.
-func flowtables(c kernel.Census, p firewall.Policy) []Finding {
+func flowtables(c census.Census, p firewall.Policy) []Finding {
 	var list []Finding
 	for _, t := range c.Tables {
 		for _, flowtable := range t.Flowtables {
@@ -256,7 +256,7 @@ func flowtables(c kernel.Census, p firewall.Policy) []Finding {
 }
 
 // programs judges what hangs on the interfaces. What a BPF program does cannot be told from outside.
-func programs(c kernel.Census, _ firewall.Policy) []Finding {
+func programs(c census.Census, _ firewall.Policy) []Finding {
 	var list []Finding
 	for _, p := range c.Programs {
 		f := Finding{
@@ -281,7 +281,7 @@ func programs(c kernel.Census, _ firewall.Policy) []Finding {
 	return list
 }
 
-func programText(p kernel.Program) string {
+func programText(p census.Program) string {
 	text := p.Kind + " " + p.Hook
 	if p.ID != 0 {
 		text += fmt.Sprintf(" id %d", p.ID)

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 )
 
 // flow is packets that must get through: all those that the fields admit. A field that is nil may be anything.
@@ -55,7 +55,7 @@ func inboundHooks() []string  { return []string{"ingress", "prerouting", "input"
 func outboundHooks() []string { return []string{"output", "postrouting", "egress"} }
 
 // flowsOf are the packets that the policy wants through, management first.
-func flowsOf(c kernel.Census, p firewall.Policy) []flow {
+func flowsOf(c census.Census, p firewall.Policy) []flow {
 	var all []flow
 	for _, e := range p.Management {
 		all = append(all, exceptionFlows(c, e, ofManagement)...)
@@ -100,7 +100,7 @@ func families(prefixes []netip.Prefix, everywhere bool) []sides {
 }
 
 // exceptionFlows are the packets of one way in: the first of a connection, further ones, and the answers.
-func exceptionFlows(c kernel.Census, e firewall.Exception, kind flowKind) []flow {
+func exceptionFlows(c census.Census, e firewall.Exception, kind flowKind) []flow {
 	var all []flow
 	for _, from := range families(e.From, e.Any) {
 		own := ownAddrs(c, from.family)
@@ -145,7 +145,7 @@ func destinationFlows(d firewall.Destination) []flow {
 }
 
 // ownFlows are the packets of whatever the host begins: out, and the answers.
-func ownFlows(c kernel.Census) []flow {
+func ownFlows(c census.Census) []flow {
 	var all []flow
 	for _, family := range []firewall.Number{firewall.NFProtoIPv4, firewall.NFProtoIPv6} {
 		for _, protocol := range []firewall.Protocol{firewall.TCP, firewall.UDP} {
@@ -203,7 +203,7 @@ func protocolText(p firewall.Protocol) string {
 }
 
 // ownAddrs are the host's addresses of a family, without loopback ones: to those nothing comes from outside.
-func ownAddrs(c kernel.Census, family firewall.Number) []firewall.Addrs {
+func ownAddrs(c census.Census, family firewall.Number) []firewall.Addrs {
 	var list []firewall.Addrs
 	for _, a := range c.Addresses {
 		if a = a.WithZone(""); a.Is4() == (family == firewall.NFProtoIPv4) && !a.IsLoopback() {
@@ -215,7 +215,7 @@ func ownAddrs(c kernel.Census, family firewall.Number) []firewall.Addrs {
 
 // interfacesOf are the names of the interfaces that packets may come in by: those of the patterns, else all that there
 // are but loopback. Nil where that is not known.
-func interfacesOf(c kernel.Census, patterns []string) []string {
+func interfacesOf(c census.Census, patterns []string) []string {
 	var names []string
 	for index, name := range c.Links {
 		if firewall.Number(index) != firewall.LoopbackIndex && (len(patterns) == 0 ||

@@ -15,6 +15,7 @@ import (
 
 	"sallyport/firewall"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 	"sallyport/firewall/proof/others"
 )
 
@@ -70,7 +71,7 @@ func hostPolicy() firewall.Policy {
 	}
 }
 
-func census(t testing.TB) kernel.Census {
+func takeCensus(t testing.TB) census.Census {
 	t.Helper()
 	c, err := kernel.TakeCensus(t.Context())
 	if err != nil {
@@ -82,7 +83,7 @@ func census(t testing.TB) kernel.Census {
 // told is what a census of the namespace means, in lines.
 func told(t testing.TB, p firewall.Policy) string {
 	t.Helper()
-	c := census(t)
+	c := takeCensus(t)
 	var b strings.Builder
 	for _, f := range others.Interference(c, p) {
 		fmt.Fprintf(&b, "%s %s\n\ttable %s, chain %s, rule %d: %s\n\t%s\n", f.Grade, f.Cause, f.Table, f.Chain, f.Handle,

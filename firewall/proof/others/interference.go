@@ -9,7 +9,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 )
 
 // Finding is something of others that has to do with the policy, and how bad that is.
@@ -47,7 +47,7 @@ func (f Finding) String() string {
 // accept of another cannot undo our drop, nor an earlier accept ours: each base chain judges by itself, and a packet must
 // pass them all (nf_hook_slow). So what matters is who drops what the policy lets in, who changes or leads away a packet
 // before the policy sees it, and who lets it not see it at all.
-func Interference(c kernel.Census, p firewall.Policy) []Finding {
+func Interference(c census.Census, p firewall.Policy) []Finding {
 	budget := maxRules
 	list := slices.Concat(drops(c, p, &budget), effects(c, p, &budget), translations(c, p, &budget), programs(c, p),
 		flowtables(c, p))
@@ -90,7 +90,7 @@ type kept struct {
 }
 
 // drops finds who drops what the policy lets through.
-func drops(c kernel.Census, p firewall.Policy, budget *int) []Finding {
+func drops(c census.Census, p firewall.Policy, budget *int) []Finding {
 	flows := flowsOf(c, p)
 	var list []Finding
 	if len(flows) > maxFlows {
@@ -122,7 +122,7 @@ func drops(c kernel.Census, p firewall.Policy, budget *int) []Finding {
 }
 
 // walks takes the flow through each base chain of the table.
-func walks(c kernel.Census, t *kernel.OtherTable, f *flow, budget *int) []*walk {
+func walks(c census.Census, t *census.Table, f *flow, budget *int) []*walk {
 	var all []*walk
 	chains, sets := chainsOf(t), setsOf(t)
 	for i := range t.Chains {
@@ -140,7 +140,7 @@ func walks(c kernel.Census, t *kernel.OtherTable, f *flow, budget *int) []*walk 
 	return all
 }
 
-func spotOf(t *kernel.OtherTable, s stop) spot {
+func spotOf(t *census.Table, s stop) spot {
 	at := spot{table: t.String(), chain: s.chain, rule: s.step.Text}
 	if s.rule != nil {
 		at.handle, at.rule = s.rule.Handle, s.rule.String()
@@ -150,7 +150,7 @@ func spotOf(t *kernel.OtherTable, s stop) spot {
 
 // add takes in that a flow was stopped, or may be.
 func (k *kept) add(w *walk, s stop) {
-	certain := !w.accepted && s.step.Kind != kernel.StepQueue
+	certain := !w.accepted && s.step.Kind != census.StepQueue
 	grade := gradeOf(w.flow, s, certain)
 	if w.table.Family == "bridge" && grade == check.Fail {
 		grade = check.Warn // only where the packets come by a bridge
@@ -191,9 +191,9 @@ func (k *kept) finding(at spot) Finding {
 	if more := len(names) - 3; more > 0 {
 		whom += fmt.Sprintf(" and %d more", more)
 	}
-	verb := map[kernel.StepKind]string{
-		kernel.StepQueue: "gives to a program", kernel.StepForward: "sends out of another interface",
-		kernel.StepDNAT: "leads elsewhere", kernel.StepRedirect: "leads to another port",
+	verb := map[census.StepKind]string{
+		census.StepQueue: "gives to a program", census.StepForward: "sends out of another interface",
+		census.StepDNAT: "leads elsewhere", census.StepRedirect: "leads to another port",
 	}[k.stop.step.Kind]
 	if verb == "" {
 		verb = "drops"

@@ -8,6 +8,7 @@ import (
 	"sallyport/check"
 	"sallyport/firewall"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 )
 
 // InterferenceEvidence is what a result about the rules of others carries.
@@ -23,7 +24,7 @@ func InterferenceCheck() check.Check {
 }
 
 // InterferenceResult is what a census means for the policy: as bad as its worst finding, whose cause it has.
-func InterferenceResult(c kernel.Census, p firewall.Policy) check.Result {
+func InterferenceResult(c census.Census, p firewall.Policy) check.Result {
 	findings := Interference(c, p)
 	r := check.Result{
 		Status:   check.OK,

@@ -73,7 +73,7 @@ func TestInterference(t *testing.T) {
 			newNamespace(t)
 			run(t, want.script, "nft -f -")
 			before := untouched(t)
-			findings := others.Interference(census(t), webPolicy())
+			findings := others.Interference(takeCensus(t), webPolicy())
 			if untouched(t) != before {
 				t.Error("it was changed by looking")
 			}
@@ -109,13 +109,13 @@ func TestEgressIsKept(t *testing.T) {
 		Name: "directory", Ports: []firewall.Ports{{Protocol: firewall.TCP, First: 636, Last: 636}},
 		To: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32")},
 	}}}
-	findings := others.Interference(census(t), p)
+	findings := others.Interference(takeCensus(t), p)
 	if len(findings) != 1 || findings[0].Grade != check.Warn ||
 		!strings.Contains(findings[0].Detail, "directory (636/tcp)") {
 		t.Errorf("told: %+v", findings)
 	}
 	p.Egress.Mode = firewall.EgressOpen
-	if findings := others.Interference(census(t), p); len(findings) != 0 {
+	if findings := others.Interference(takeCensus(t), p); len(findings) != 0 {
 		t.Errorf("told of a policy that leaves egress open: %+v", findings)
 	}
 }
@@ -130,7 +130,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 	b.WriteString("add rule inet x c tcp dport 22 drop\n")
 	run(t, b.String(), "nft -f -")
-	findings := others.Interference(census(t), webPolicy())
+	findings := others.Interference(takeCensus(t), webPolicy())
 	if len(findings) != 50 || findings[0].Grade != check.Fail {
 		t.Errorf("%d are told, the first %+v", len(findings), findings[0])
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 )
 
 // conntrackPriority is where connection tracking hangs in prerouting and output (NF_IP_PRI_CONNTRACK): chains before it
@@ -14,7 +14,7 @@ const conntrackPriority = -200
 
 // place is where a flow is asked about: which chain's rules.
 type place struct {
-	table    *kernel.OtherTable
+	table    *census.Table
 	sets     map[string]*firewall.Set
 	links    map[uint32]string
 	hook     string
@@ -28,19 +28,19 @@ func (p place) untracked() bool {
 }
 
 // condition says how much of the flow a step's condition holds for, and what narrows it.
-func (p place) condition(f *flow, s *kernel.Step) (cover, reason) {
+func (p place) condition(f *flow, s *census.Step) (cover, reason) {
 	switch s.Kind {
-	case kernel.StepRate:
+	case census.StepRate:
 		return part, byRate
-	case kernel.StepListed:
+	case census.StepListed:
 		return part, byList
-	case kernel.StepLocal:
+	case census.StepLocal:
 		return localCover(f, s.Not), byNothing
-	case kernel.StepCondition:
+	case census.StepCondition:
 		return part, byUnknown
-	case kernel.StepTranslated:
+	case census.StepTranslated:
 		return none, byNothing // a flow is what nobody has translated
-	case kernel.StepMatch:
+	case census.StepMatch:
 		switch w := s.Word.(type) {
 		case firewall.Match:
 			return p.match(f, w)

@@ -6,47 +6,47 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 	"sallyport/firewall/proof/others"
 )
 
 // TestProgramsAndFlowtables judges what this machine's kernel may not make.
 func TestProgramsAndFlowtables(t *testing.T) {
-	program := func(p kernel.Program) kernel.Census {
+	program := func(p census.Program) census.Census {
 		p.Link = "eth0"
-		return kernel.Census{Programs: []kernel.Program{p}}
+		return census.Census{Programs: []census.Program{p}}
 	}
-	flowtable := func(devices ...string) kernel.Census {
-		return kernel.Census{Tables: []kernel.OtherTable{{
-			Family: "inet", Name: "x", Flowtables: []kernel.Flowtable{{Name: "f", Devices: devices}},
-			Chains: []kernel.OtherChain{{
+	flowtable := func(devices ...string) census.Census {
+		return census.Census{Tables: []census.Table{{
+			Family: "inet", Name: "x", Flowtables: []census.Flowtable{{Name: "f", Devices: devices}},
+			Chains: []census.Chain{{
 				Name: "c", Hook: &firewall.Hook{Name: "forward"},
-				Rules: []kernel.OtherRule{{Handle: 3, Steps: []kernel.Step{
-					{Kind: kernel.StepOffload, Text: "flow add @f"},
+				Rules: []census.Rule{{Handle: 3, Steps: []census.Step{
+					{Kind: census.StepOffload, Text: "flow add @f"},
 				}}},
 			}},
 		}}}
 	}
 	for name, test := range map[string]struct {
-		census kernel.Census
+		census census.Census
 		policy firewall.Policy
 		grade  check.Status
 		says   string
 	}{
 		"xdp": {
-			program(kernel.Program{Kind: "xdp", Hook: "ingress", ID: 7, Direct: true}),
+			program(census.Program{Kind: "xdp", Hook: "ingress", ID: 7, Direct: true}),
 			firewall.Policy{}, check.Warn, "id 7",
 		},
 		"tcx": {
-			program(kernel.Program{Kind: "tcx", Hook: "egress", ID: 7, Direct: true}),
+			program(census.Program{Kind: "tcx", Hook: "egress", ID: 7, Direct: true}),
 			firewall.Policy{}, check.Warn, "tcx egress",
 		},
 		"a redirect": {
-			program(kernel.Program{Kind: "u32", Actions: []string{"mirred"}}),
+			program(census.Program{Kind: "u32", Actions: []string{"mirred"}}),
 			firewall.Policy{}, check.Warn, "(mirred)",
 		},
 		"a class": {
-			program(kernel.Program{Kind: "u32"}),
+			program(census.Program{Kind: "u32"}),
 			firewall.Policy{}, check.OK, "sorts",
 		},
 		"a flowtable": {flowtable("eth0", "eth1"), firewall.Policy{}, check.Warn, "forward"},
@@ -74,7 +74,7 @@ func TestProgramsAndFlowtables(t *testing.T) {
 
 // TestGapsAreTold says what could not be read.
 func TestGapsAreTold(t *testing.T) {
-	r := others.InterferenceResult(kernel.Census{Gaps: []string{"legacy iptables: not readable"}}, firewall.Policy{})
+	r := others.InterferenceResult(census.Census{Gaps: []string{"legacy iptables: not readable"}}, firewall.Policy{})
 	if r.Status != check.OK || !strings.Contains(r.Detail, "legacy iptables: not readable") {
 		t.Errorf("%s: %s", r.Status, r.Detail)
 	}

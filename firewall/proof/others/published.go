@@ -9,7 +9,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 )
 
 // Published is ports of this host that a rule of others leads to another address: a container's, as a rule.
@@ -40,13 +40,13 @@ func (p Published) String() string {
 const maxPublished = 1000
 
 // PublishedPorts lists the ports that others' DNAT rules lead away from this host, by protocol and port. It is pure.
-func PublishedPorts(c kernel.Census) []Published {
+func PublishedPorts(c census.Census) []Published {
 	budget := maxRules
 	var list []Published
 	for i := range c.Tables {
 		t := &c.Tables[i]
-		scan(t, &budget, func(base, at *kernel.OtherChain, r *kernel.OtherRule, s *kernel.Step, of scope) {
-			if s.Kind == kernel.StepDNAT && base.Hook.Name == "prerouting" && leadsAway(c, s.To) && of.reachesHost(c) {
+		scan(t, &budget, func(base, at *census.Chain, r *census.Rule, s *census.Step, of scope) {
+			if s.Kind == census.StepDNAT && base.Hook.Name == "prerouting" && leadsAway(c, s.To) && of.reachesHost(c) {
 				list = append(list, publications(t, at, r, s, of)...)
 			}
 		})
@@ -60,12 +60,12 @@ func PublishedPorts(c kernel.Census) []Published {
 }
 
 // leadsAway says whether a target is none of the host's own addresses.
-func leadsAway(c kernel.Census, to kernel.Target) bool {
+func leadsAway(c census.Census, to census.Target) bool {
 	return !to.Addr.IsLoopback() && !slices.Contains(c.Addresses, to.Addr) && (to.Addr.IsValid() || to.First == 0)
 }
 
 func publications(
-	t *kernel.OtherTable, at *kernel.OtherChain, r *kernel.OtherRule, s *kernel.Step, of scope,
+	t *census.Table, at *census.Chain, r *census.Rule, s *census.Step, of scope,
 ) []Published {
 	var list []Published
 	for _, protocol := range of.protocols() {

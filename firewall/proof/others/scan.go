@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 )
 
 // scope is which packets a rule is about, as far as its conditions and those of the jumps that lead to it say.
@@ -18,17 +18,17 @@ type scope struct {
 
 // scanner goes through every rule that a base chain leads to, without a packet in mind.
 type scanner struct {
-	table  *kernel.OtherTable
-	chains map[string]*kernel.OtherChain
+	table  *census.Table
+	chains map[string]*census.Chain
 	sets   map[string]*firewall.Set
 	budget *int
-	visit  func(base, at *kernel.OtherChain, r *kernel.OtherRule, s *kernel.Step, of scope)
+	visit  func(base, at *census.Chain, r *census.Rule, s *census.Step, of scope)
 }
 
 // scan visits the statements that do something to packets, or lead them, in all base chains of the table.
 func scan(
-	t *kernel.OtherTable, budget *int,
-	visit func(base, at *kernel.OtherChain, r *kernel.OtherRule, s *kernel.Step, of scope),
+	t *census.Table, budget *int,
+	visit func(base, at *census.Chain, r *census.Rule, s *census.Step, of scope),
 ) {
 	if t.Dormant {
 		return
@@ -41,7 +41,7 @@ func scan(
 	}
 }
 
-func (s *scanner) chain(base, c *kernel.OtherChain, of scope, depth int) {
+func (s *scanner) chain(base, c *census.Chain, of scope, depth int) {
 	if c == nil || depth > maxDepth {
 		return
 	}
@@ -53,33 +53,33 @@ func (s *scanner) chain(base, c *kernel.OtherChain, of scope, depth int) {
 	}
 }
 
-func (s *scanner) rule(base, c *kernel.OtherChain, r *kernel.OtherRule, of scope, depth int) {
+func (s *scanner) rule(base, c *census.Chain, r *census.Rule, of scope, depth int) {
 	for i := range r.Steps {
 		step := &r.Steps[i]
 		switch step.Kind {
-		case kernel.StepMatch:
+		case census.StepMatch:
 			of = s.narrow(of, step.Word)
-		case kernel.StepLocal, kernel.StepRate, kernel.StepListed, kernel.StepCondition, kernel.StepTranslated:
-			of.narrowed = of.narrowed || step.Kind != kernel.StepLocal
-		case kernel.StepVerdict:
+		case census.StepLocal, census.StepRate, census.StepListed, census.StepCondition, census.StepTranslated:
+			of.narrowed = of.narrowed || step.Kind != census.StepLocal
+		case census.StepVerdict:
 			if v, ok := step.Word.(firewall.Verdict); ok && v.Chain != "" {
 				s.chain(base, s.chains[v.Chain], of, depth+1)
 			}
-		case kernel.StepBranch:
+		case census.StepBranch:
 			for _, b := range step.Branches {
 				if b.Verdict.Chain != "" {
 					s.chain(base, s.chains[b.Verdict.Chain], s.branch(of, b), depth+1)
 				}
 			}
 		default:
-			if step.Kind >= kernel.StepReject {
+			if step.Kind >= census.StepReject {
 				s.visit(base, c, r, step, of)
 			}
 		}
 	}
 }
 
-func (s *scanner) branch(of scope, b kernel.Branch) scope {
+func (s *scanner) branch(of scope, b census.Branch) scope {
 	if len(b.Fields) == 0 {
 		of.narrowed = true
 	}
@@ -156,7 +156,7 @@ func (s scope) ports() []firewall.Range {
 
 // reachesHost says whether the scope has packets that come to the host from outside: its destinations, where it names any,
 // are an address of the host that is no loopback one.
-func (s scope) reachesHost(c kernel.Census) bool {
+func (s scope) reachesHost(c census.Census) bool {
 	if s.dest == nil {
 		return true
 	}

@@ -4,14 +4,14 @@ import (
 	"slices"
 
 	"sallyport/firewall"
-	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/census"
 )
 
 // walk takes one flow through one base chain of others, as far as can be told without a packet.
 type walk struct {
 	place
 	flow   *flow
-	chains map[string]*kernel.OtherChain
+	chains map[string]*census.Chain
 	budget *int // rules that may still be looked at, of all walks
 
 	accepted bool // some of the flow gets through, or may
@@ -22,8 +22,8 @@ type walk struct {
 // stop is where some of a flow does not get on as it was, or may not.
 type stop struct {
 	chain  string
-	rule   *kernel.OtherRule // nil: the chain's policy
-	step   kernel.Step       // what stops it or does something to it
+	rule   *census.Rule // nil: the chain's policy
+	step   census.Step  // what stops it or does something to it
 	reach  cover
 	why    reason // what narrows the rule itself
 	before reason // what narrowed those before it that took the rest
@@ -40,7 +40,7 @@ type state struct {
 }
 
 // base takes the flow through a base chain, its policy included.
-func (w *walk) base(c *kernel.OtherChain) {
+func (w *walk) base(c *census.Chain) {
 	start := state{reach: all}
 	if len(c.Devices) > 0 {
 		start.reach = w.devices(c)
@@ -57,7 +57,7 @@ func (w *walk) base(c *kernel.OtherChain) {
 	case rest.reach == none:
 	case c.Hook.Drop:
 		w.stops = append(w.stops, stop{
-			chain: c.Name, step: kernel.Step{Kind: kernel.StepVerdict, Text: "policy drop"},
+			chain: c.Name, step: census.Step{Kind: census.StepVerdict, Text: "policy drop"},
 			reach: rest.reach, why: start.why, before: rest.before,
 		})
 	default:
@@ -69,7 +69,7 @@ func (w *walk) base(c *kernel.OtherChain) {
 }
 
 // devices says how much of the flow comes by the interfaces of the chain.
-func (w *walk) devices(c *kernel.OtherChain) cover {
+func (w *walk) devices(c *census.Chain) cover {
 	have := w.flow.in
 	if !w.flow.inbound() {
 		have = w.flow.out
@@ -81,7 +81,7 @@ func (w *walk) devices(c *kernel.OtherChain) cover {
 }
 
 // through takes what is on its way through a chain and returns what comes out at its end.
-func (w *walk) through(c *kernel.OtherChain, s state, depth int) state {
+func (w *walk) through(c *census.Chain, s state, depth int) state {
 	if c == nil || depth > maxDepth {
 		return s
 	}
@@ -101,7 +101,7 @@ func (w *walk) through(c *kernel.OtherChain, s state, depth int) state {
 }
 
 // rule asks one rule. It returns what goes on to the next rule, and how much went back to where the chain was led from.
-func (w *walk) rule(c *kernel.OtherChain, r *kernel.OtherRule, s state, depth int) (state, cover) {
+func (w *walk) rule(c *census.Chain, r *census.Rule, s state, depth int) (state, cover) {
 	matched, why := all, s.why
 	for i := range r.Steps {
 		step := &r.Steps[i]
@@ -115,10 +115,10 @@ func (w *walk) rule(c *kernel.OtherChain, r *kernel.OtherRule, s state, depth in
 		hit := min(s.reach, matched)
 		at := stop{chain: c.Name, rule: r, step: *step, reach: hit, why: why, before: s.before}
 		switch step.Kind {
-		case kernel.StepVerdict:
+		case census.StepVerdict:
 			v, _ := step.Word.(firewall.Verdict)
 			return w.verdict(v, at, s, matched, depth)
-		case kernel.StepBranch:
+		case census.StepBranch:
 			next, back, ended := w.branches(step, at, s, matched, depth)
 			if ended {
 				return next, back
@@ -129,7 +129,7 @@ func (w *walk) rule(c *kernel.OtherChain, r *kernel.OtherRule, s state, depth in
 				w.take(at)
 				return s.without(matched, why), none
 			}
-			if step.Kind >= kernel.StepTProxy {
+			if step.Kind >= census.StepTProxy {
 				w.effects = append(w.effects, at)
 			}
 		}
@@ -138,14 +138,14 @@ func (w *walk) rule(c *kernel.OtherChain, r *kernel.OtherRule, s state, depth in
 }
 
 // ends says whether a statement without a verdict ends the way through the chain.
-func ends(k kernel.StepKind) bool { return k >= kernel.StepReject && k <= kernel.StepMasquerade }
+func ends(k census.StepKind) bool { return k >= census.StepReject && k <= census.StepMasquerade }
 
 // take notes what ends the way.
 func (w *walk) take(at stop) {
 	switch at.step.Kind {
-	case kernel.StepReject, kernel.StepForward, kernel.StepQueue, kernel.StepDNAT, kernel.StepRedirect:
+	case census.StepReject, census.StepForward, census.StepQueue, census.StepDNAT, census.StepRedirect:
 		w.stops = append(w.stops, at)
-		w.accepted = w.accepted || at.step.Kind == kernel.StepQueue
+		w.accepted = w.accepted || at.step.Kind == census.StepQueue
 	default:
 		w.accepted = true
 	}
@@ -189,7 +189,7 @@ func (w *walk) verdict(v firewall.Verdict, at stop, s state, matched cover, dept
 }
 
 // branches follows each way of a verdict map that the flow may take. A packet takes one of them, or goes on.
-func (w *walk) branches(step *kernel.Step, at stop, s state, matched cover, depth int) (next state, back cover, ended bool) {
+func (w *walk) branches(step *census.Step, at stop, s state, matched cover, depth int) (next state, back cover, ended bool) {
 	next = s
 	for i := range step.Branches {
 		b := &step.Branches[i]
@@ -219,7 +219,7 @@ func (w *walk) branches(step *kernel.Step, at stop, s state, matched cover, dept
 }
 
 // branch says how much of the flow takes a way.
-func (w *walk) branch(b *kernel.Branch) (cover, reason) {
+func (w *walk) branch(b *census.Branch) (cover, reason) {
 	c, why := all, byNothing
 	for i, field := range b.Fields {
 		one, narrows := w.field(w.flow, firewall.Match{Field: field, Values: b.Values[i : i+1]})
@@ -231,15 +231,15 @@ func (w *walk) branch(b *kernel.Branch) (cover, reason) {
 }
 
 // chainsOf are a table's chains by their names.
-func chainsOf(t *kernel.OtherTable) map[string]*kernel.OtherChain {
-	chains := make(map[string]*kernel.OtherChain, len(t.Chains))
+func chainsOf(t *census.Table) map[string]*census.Chain {
+	chains := make(map[string]*census.Chain, len(t.Chains))
 	for i := range t.Chains {
 		chains[t.Chains[i].Name] = &t.Chains[i]
 	}
 	return chains
 }
 
-func setsOf(t *kernel.OtherTable) map[string]*firewall.Set {
+func setsOf(t *census.Table) map[string]*firewall.Set {
 	sets := make(map[string]*firewall.Set, len(t.Sets))
 	for i := range t.Sets {
 		sets[t.Sets[i].Name] = &t.Sets[i]
@@ -248,7 +248,7 @@ func setsOf(t *kernel.OtherTable) map[string]*firewall.Set {
 }
 
 // meets says whether the flow is asked by a base chain of the table at all.
-func meets(f *flow, t *kernel.OtherTable, c *kernel.OtherChain) bool {
+func meets(f *flow, t *census.Table, c *census.Chain) bool {
 	if t.Dormant || !slices.Contains(f.hooks, c.Hook.Name) {
 		return false
 	}

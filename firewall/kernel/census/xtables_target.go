@@ -1,4 +1,4 @@
-package kernel
+package census
 
 import (
 	"encoding/binary"
@@ -9,20 +9,20 @@ import (
 	"sallyport/firewall"
 )
 
-// targetStep reads a target of xtables.
-func targetStep(family byte, name string, revision uint64, info []byte) Step {
-	text := "xt target " + visible(name)
+// XTTarget reads a target of xtables, as XTMatch does a match.
+func XTTarget(family byte, name string, revision uint64, info []byte) Step {
+	text := "xt target " + Visible(name)
 	switch name {
 	case "DNAT", "NETMAP":
 		to := natTarget(family, name, revision, info)
-		return Step{Kind: StepDNAT, To: to, Text: text + natText(to)}
+		return Step{Kind: StepDNAT, To: to, Text: text + to.Text()}
 	case "REDIRECT":
 		to := natTarget(family, name, revision, info)
 		to.Addr = netip.Addr{}
-		return Step{Kind: StepRedirect, To: to, Text: text + natText(to)}
+		return Step{Kind: StepRedirect, To: to, Text: text + to.Text()}
 	case "TPROXY":
 		to := tproxyTarget(revision, info)
-		return Step{Kind: StepTProxy, To: to, Text: text + natText(to)}
+		return Step{Kind: StepTProxy, To: to, Text: text + to.Text()}
 	case "CT":
 		return ctTarget(text, info)
 	}
@@ -30,9 +30,9 @@ func targetStep(family byte, name string, revision uint64, info []byte) Step {
 		if kind == StepVerdict {
 			return Step{Kind: kind, Word: firewall.Verdict{Kind: firewall.Drop}, Text: text}
 		}
-		return stepOf(kind, text)
+		return StepOf(kind, text)
 	}
-	return stepOf(StepUnknown, text)
+	return StepOf(StepUnknown, text)
 }
 
 // xtTargets are the targets that need no more than their name.
@@ -112,15 +112,15 @@ func tproxyTarget(revision uint64, info []byte) Target {
 func ctTarget(text string, info []byte) Step {
 	const notrack, zoneFromMark = 1, 1 << 4
 	if len(info) < 4 {
-		return stepOf(StepUnknown, text)
+		return StepOf(StepUnknown, text)
 	}
 	flags, zone := binary.NativeEndian.Uint16(info), binary.NativeEndian.Uint16(info[2:])
 	switch {
 	case flags&notrack != 0:
-		return stepOf(StepNotrack, text+" notrack")
+		return StepOf(StepNotrack, text+" notrack")
 	case zone != 0 || flags&zoneFromMark != 0:
-		return stepOf(StepZone, text+" zone")
+		return StepOf(StepZone, text+" zone")
 	default:
-		return stepOf(StepPass, text)
+		return StepOf(StepPass, text)
 	}
 }

@@ -1,11 +1,14 @@
-package kernel
+package census
 
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -43,6 +46,8 @@ type legacyTable struct {
 	size    uint32
 }
 
+var errUnreadable = errors.New("malformed table of legacy iptables")
+
 const (
 	legacyHooks    = 5
 	legacyInfoSize = legacyTableName + 4 + 4*legacyHooks + 4*legacyHooks + 4 + 4
@@ -52,7 +57,7 @@ const (
 
 func decodeLegacyInfo(b []byte) (legacyTable, error) {
 	if len(b) < legacyInfoSize {
-		return legacyTable{}, fmt.Errorf("%w: %d bytes", attribute.ErrMalformed, len(b))
+		return legacyTable{}, fmt.Errorf("%w: %d bytes", errUnreadable, len(b))
 	}
 	number := func(i int) uint32 { return binary.NativeEndian.Uint32(b[legacyTableName+4*i:]) }
 	t := legacyTable{hooks: number(0), size: number(2 + 2*legacyHooks)}
@@ -68,27 +73,27 @@ type legacyRules struct {
 	layout legacyLayout
 	names  map[uint32]string // of the chains, by the offset of their first rule
 	policy map[uint32]*firewall.Hook
-	table  OtherTable
+	table  Table
 
 	current int // the chain that is being read; below 0 before any
 }
 
 // decodeLegacy reads the entries of a table. They stand one behind the other: each base chain's rules end with its policy,
 // and each further chain begins with an ERROR target that has its name. A jump is the offset of a chain's first rule.
-func decodeLegacy(family byte, name string, layout legacyLayout, info legacyTable, b []byte) (OtherTable, error) {
+func decodeLegacy(family byte, name string, layout legacyLayout, info legacyTable, b []byte) (Table, error) {
 	l := legacyRules{
 		family: family, layout: layout, names: make(map[uint32]string), policy: make(map[uint32]*firewall.Hook),
-		table:   OtherTable{Family: familyName(family), Name: visible(name), Legacy: true},
+		table:   Table{Family: FamilyName(family), Name: Visible(name), Legacy: true},
 		current: -1,
 	}
 	l.base(name, info)
 	if err := l.each(b, l.chainAt); err != nil {
-		return OtherTable{}, err
+		return Table{}, err
 	}
 	if err := l.each(b, l.rule); err != nil {
-		return OtherTable{}, err
+		return Table{}, err
 	}
-	l.table.Chains = slices.DeleteFunc(l.table.Chains, func(c OtherChain) bool { return c.Name == legacyEnd })
+	l.table.Chains = slices.DeleteFunc(l.table.Chains, func(c Chain) bool { return c.Name == legacyEnd })
 	return l.table, nil
 }
 
@@ -102,13 +107,13 @@ func (l *legacyRules) base(table string, info legacyTable) {
 		if info.hooks&(1<<i) == 0 {
 			continue
 		}
-		hook := &firewall.Hook{Name: hookName(uint64(i)), Priority: legacyPriority(table, i)}
+		hook := &firewall.Hook{Name: strings.ToLower(upper[i]), Priority: legacyPriority(table, i)}
 		if table == "nat" {
 			hook.Type = "nat"
 		}
 		l.names[info.entries[i]] = upper[i]
 		l.policy[info.polices[i]] = hook
-		l.table.Chains = append(l.table.Chains, OtherChain{Name: upper[i], Hook: hook})
+		l.table.Chains = append(l.table.Chains, Chain{Name: upper[i], Hook: hook})
 	}
 }
 
@@ -135,12 +140,12 @@ func legacyPriority(table string, hook int) int32 {
 func (l *legacyRules) each(b []byte, f func(at uint32, entry []byte) error) error {
 	for at, n := 0, 0; at < len(b); n++ {
 		if len(b)-at < l.layout.header || n == maxLegacy {
-			return fmt.Errorf("%w: entry %d at %d of %d bytes", attribute.ErrMalformed, n, at, len(b))
+			return fmt.Errorf("%w: entry %d at %d of %d bytes", errUnreadable, n, at, len(b))
 		}
 		target := int(binary.NativeEndian.Uint16(b[at+l.layout.target:]))
 		next := int(binary.NativeEndian.Uint16(b[at+l.layout.target+2:]))
 		if target < l.layout.header || next < target+legacyMatch || next > len(b)-at {
-			return fmt.Errorf("%w: entry %d: target at %d, next at %d", attribute.ErrMalformed, n, target, next)
+			return fmt.Errorf("%w: entry %d: target at %d, next at %d", errUnreadable, n, target, next)
 		}
 		if err := f(uint32(at), b[at:at+next]); err != nil {
 			return err
@@ -161,16 +166,16 @@ func (l *legacyRules) chainAt(at uint32, entry []byte) error {
 	if name != legacyEnd {
 		return nil
 	}
-	chain := visible(attribute.Text(info))
+	chain := Visible(attribute.Text(info))
 	l.names[at+uint32(len(entry))] = chain
-	l.table.Chains = append(l.table.Chains, OtherChain{Name: chain})
+	l.table.Chains = append(l.table.Chains, Chain{Name: chain})
 	return nil
 }
 
 // rule puts an entry into the chain that it is of: the last that began before it.
 func (l *legacyRules) rule(at uint32, entry []byte) error {
 	if name, begins := l.names[at]; begins {
-		l.current = slices.IndexFunc(l.table.Chains, func(c OtherChain) bool { return c.Name == name })
+		l.current = slices.IndexFunc(l.table.Chains, func(c Chain) bool { return c.Name == name })
 	}
 	name, revision, info := l.targetOf(entry)
 	if name == legacyEnd || l.current < 0 {
@@ -179,7 +184,7 @@ func (l *legacyRules) rule(at uint32, entry []byte) error {
 	chain := &l.table.Chains[l.current]
 	steps := l.conditions(entry)
 	if name != "" {
-		steps = append(steps, targetStep(l.family, name, revision, info))
+		steps = append(steps, XTTarget(l.family, name, revision, info))
 	} else {
 		steps = append(steps, l.standard(at, entry, info))
 	}
@@ -188,7 +193,7 @@ func (l *legacyRules) rule(at uint32, entry []byte) error {
 		hook.Drop = v.Kind == firewall.Drop
 		return nil
 	}
-	chain.Rules = append(chain.Rules, OtherRule{Handle: uint64(len(chain.Rules) + 1), Steps: steps})
+	chain.Rules = append(chain.Rules, Rule{Handle: uint64(len(chain.Rules) + 1), Steps: steps})
 	return nil
 }
 
@@ -197,28 +202,28 @@ func (l *legacyRules) rule(at uint32, entry []byte) error {
 func (l *legacyRules) standard(at uint32, entry, info []byte) Step {
 	const toDrop, toAccept, toQueue, toReturn = -1, -2, -4, -5
 	if len(info) < 4 {
-		return stepOf(StepUnknown, "verdict")
+		return StepOf(StepUnknown, "verdict")
 	}
 	verdict := int32(binary.NativeEndian.Uint32(info))
 	kind := firewall.Jump
 	switch {
 	case verdict >= 0 && uint32(verdict) == at+uint32(len(entry)):
-		return stepOf(StepPass, "")
+		return StepOf(StepPass, "")
 	case verdict >= 0:
 		if entry[l.layout.flags]&l.layout.gotoFlag != 0 {
 			kind = firewall.Goto
 		}
-		return worded(StepVerdict, firewall.Verdict{Kind: kind, Chain: l.names[uint32(verdict)]})
+		return Worded(StepVerdict, firewall.Verdict{Kind: kind, Chain: l.names[uint32(verdict)]})
 	case verdict == toQueue:
-		return stepOf(StepQueue, "queue")
+		return StepOf(StepQueue, "queue")
 	}
 	kind = map[int32]firewall.VerdictKind{
 		toDrop: firewall.Drop, toAccept: firewall.Accept, toReturn: firewall.Return,
 	}[verdict]
 	if kind == 0 {
-		return stepOf(StepUnknown, "verdict")
+		return StepOf(StepUnknown, "verdict")
 	}
-	return worded(StepVerdict, firewall.Verdict{Kind: kind})
+	return Worded(StepVerdict, firewall.Verdict{Kind: kind})
 }
 
 // Bits that invert a condition (IPT_INV_*, the same for IPv6).
@@ -254,7 +259,7 @@ func (l *legacyRules) conditions(entry []byte) []Step {
 		steps = append(steps, numberStep(firewall.MetaL4Proto, inverted&invertProtocol != 0, firewall.Number(protocol)))
 	}
 	if l.family == unix.NFPROTO_IPV4 && (entry[l.layout.flags]&fragment != 0 || inverted&invertFragment != 0) {
-		steps = append(steps, stepOf(StepCondition, "fragment"))
+		steps = append(steps, StepOf(StepCondition, "fragment"))
 	}
 	return append(steps, l.matches(entry)...)
 }
@@ -266,39 +271,58 @@ func (l *legacyRules) matches(entry []byte) []Step {
 	for at := l.layout.header; at+legacyMatch <= end; {
 		size := int(binary.NativeEndian.Uint16(entry[at:]))
 		if size < legacyMatch || size > end-at {
-			return append(steps, stepOf(StepCondition, "unreadable match"))
+			return append(steps, StepOf(StepCondition, "unreadable match"))
 		}
-		steps = append(steps, matchSteps(l.family, attribute.Text(entry[at+2:at+31]), uint64(entry[at+31]),
+		steps = append(steps, XTMatch(l.family, attribute.Text(entry[at+2:at+31]), uint64(entry[at+31]),
 			entry[at+legacyMatch:at+size])...)
 		at += size
 	}
 	return steps
 }
 
+// empty says that a mask has no bit.
+func empty(mask []byte) bool { return !slices.ContainsFunc(mask, func(b byte) bool { return b != 0 }) }
+
 // maskedAddress is the condition of an address under a mask; none where the mask is empty.
 func maskedAddress(field firewall.Field, not bool, address, mask []byte) []Step {
-	if zero(mask) && !not {
+	if empty(mask) && !not {
 		return nil
 	}
-	first, last, ok := prefixRange(address, mask, uint64(len(address)))
+	last, ok := lastUnder(address, mask)
 	if !ok {
-		return []Step{stepOf(StepCondition, field.String()+" under a mask")}
+		return []Step{StepOf(StepCondition, field.String()+" under a mask")}
 	}
-	from, _ := netip.AddrFromSlice(first)
+	from, _ := netip.AddrFromSlice(address)
 	to, _ := netip.AddrFromSlice(last)
-	return []Step{worded(StepMatch,
+	return []Step{Worded(StepMatch,
 		firewall.Match{Field: field, Not: not, Values: []firewall.Value{firewall.Addrs{From: from, To: to}}})}
+}
+
+// lastUnder is the last address of the prefix that begins with one; false where the mask has ones after zeros, or the
+// address has bits that it leaves out.
+func lastUnder(address, mask []byte) (last []byte, ok bool) {
+	if _, size := net.IPMask(mask).Size(); size == 0 {
+		return nil, false
+	}
+	last = slices.Clone(address)
+	for i := range last {
+		if last[i]&^mask[i] != 0 {
+			return nil, false
+		}
+		last[i] |= ^mask[i]
+	}
+	return last, true
 }
 
 // maskedName is the condition of an interface's name; one whose mask ends before its NUL stands for all that begin so.
 func maskedName(field firewall.Field, not bool, name, mask []byte) []Step {
-	if zero(mask) && !not {
+	if empty(mask) && !not {
 		return nil
 	}
 	text := attribute.Text(name)
 	if n := bytes.IndexByte(mask, 0); n >= 0 && n <= len(text) {
 		text = text[:n] + "*"
 	}
-	return []Step{worded(StepMatch,
-		firewall.Match{Field: field, Not: not, Values: []firewall.Value{firewall.Name(visible(text))}})}
+	return []Step{Worded(StepMatch,
+		firewall.Match{Field: field, Not: not, Values: []firewall.Value{firewall.Name(Visible(text))}})}
 }

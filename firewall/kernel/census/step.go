@@ -1,6 +1,7 @@
-package kernel
+package census
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -70,7 +71,7 @@ const (
 )
 
 // String is the rule in nft words, capped.
-func (r OtherRule) String() string {
+func (r Rule) String() string {
 	var b strings.Builder
 	for _, s := range r.Steps {
 		if s.Text == "" {
@@ -90,6 +91,9 @@ const (
 	valueText = 120 // of one statement
 )
 
+// Short is a text of a statement, capped.
+func Short(text string) string { return capped(text, valueText) }
+
 func capped(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -97,16 +101,16 @@ func capped(text string, most int) string {
 	return text[:most] + "..."
 }
 
-// visible makes what others wrote fit for a log and a terminal: printable ASCII, and short.
-func visible(text string) string {
+// Visible makes what others wrote fit for a log and a terminal: printable ASCII, and short.
+func Visible(text string) string {
 	quoted := strconv.QuoteToASCII(text)
 	return capped(quoted[1:len(quoted)-1], nameText)
 }
 
-// worded is a step for a statement of package firewall.
-func worded(kind StepKind, s firewall.Statement) Step {
+// Worded is a step for a statement of package firewall.
+func Worded(kind StepKind, s firewall.Statement) Step {
 	if v, ok := s.(firewall.Verdict); ok {
-		v.Chain = visible(v.Chain)
+		v.Chain = Visible(v.Chain)
 		s = v
 	}
 	quoted := strconv.QuoteToASCII(s.String())
@@ -114,4 +118,37 @@ func worded(kind StepKind, s firewall.Statement) Step {
 	return Step{Kind: kind, Word: s, Text: capped(text, valueText)}
 }
 
-func stepOf(kind StepKind, text string) Step { return Step{Kind: kind, Text: capped(text, valueText)} }
+// StepOf is a step that has no more than a text, which is capped.
+func StepOf(kind StepKind, text string) Step { return Step{Kind: kind, Text: capped(text, valueText)} }
+
+// Text is where a packet is led to, as nft writes it behind a statement: " to 10.0.0.1:80", nothing where it is not known.
+func (to Target) Text() string {
+	switch {
+	case to.Addr.IsValid() && to.First != 0 && to.Addr.Is6():
+		return " to [" + to.Addr.String() + "]" + portText(":", to)
+	case to.Addr.IsValid():
+		return " to " + to.Addr.String() + portText(":", to)
+	default:
+		return portText(" to :", to)
+	}
+}
+
+func portText(before string, to Target) string {
+	switch {
+	case to.First == 0:
+		return ""
+	case to.Last > to.First:
+		return fmt.Sprintf("%s%d-%d", before, to.First, to.Last)
+	default:
+		return fmt.Sprintf("%s%d", before, to.First)
+	}
+}
+
+// LocalStep is the condition that the destination is an address of this host, or is none.
+func LocalStep(not bool) Step {
+	text := "fib daddr type local"
+	if not {
+		text = "fib daddr type != local"
+	}
+	return Step{Kind: StepLocal, Not: not, Text: text}
+}

@@ -1,4 +1,4 @@
-package kernel
+package census
 
 import (
 	"encoding/binary"
@@ -20,7 +20,7 @@ func askOption(fd, level, option int, buffer []byte) error {
 	case 0:
 		return nil
 	case unix.EPERM:
-		return fmt.Errorf("%w: %w", ErrNotPermitted, errno)
+		return fmt.Errorf("it needs CAP_NET_ADMIN (run as root): %w", errno)
 	default:
 		return errno
 	}

@@ -1,4 +1,4 @@
-package kernel
+package census
 
 import (
 	"errors"
@@ -51,13 +51,13 @@ func (c *Census) legacy() {
 		case errors.Is(err, fs.ErrNotExist):
 			continue // the kernel has no such iptables, or has not loaded it
 		case err != nil:
-			c.gap("legacy iptables of the family %s: whether it has rules cannot be told: %v", f.name, err)
+			c.Gap("legacy iptables of the family %s: whether it has rules cannot be told: %v", f.name, err)
 			continue
 		}
 		for _, name := range names {
 			table, err := readLegacy(f, name)
 			if err != nil {
-				c.gap("the table %s of legacy iptables of the family %s: %v", visible(name), f.name, err)
+				c.Gap("the table %s of legacy iptables of the family %s: %v", Visible(name), f.name, err)
 				continue
 			}
 			c.Tables = append(c.Tables, table)
@@ -77,23 +77,23 @@ func tableNames(path string) ([]string, error) {
 }
 
 // readLegacy reads one table, at most 16 MiB of it.
-func readLegacy(f legacyFamily, name string) (OtherTable, error) {
+func readLegacy(f legacyFamily, name string) (Table, error) {
 	const most = 16 << 20
 	fd, err := unix.Socket(f.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return OtherTable{}, fmt.Errorf("open a socket to ask by: %w", err)
+		return Table{}, fmt.Errorf("open a socket to ask by: %w", err)
 	}
 	defer func() { _ = unix.Close(fd) }()
 	info, err := legacyInfo(fd, f, name)
 	if err != nil {
-		return OtherTable{}, err
+		return Table{}, err
 	}
 	if info.size > most {
-		return OtherTable{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, info.size)
+		return Table{}, fmt.Errorf("it is too large to be read: %d bytes", info.size)
 	}
 	entries, err := legacyEntries(fd, f, name, info.size)
 	if err != nil {
-		return OtherTable{}, err
+		return Table{}, err
 	}
 	return decodeLegacy(f.number, name, f.layout, info, entries)
 }

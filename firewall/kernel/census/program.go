@@ -1,4 +1,4 @@
-package kernel
+package census
 
 import (
 	"context"
@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	linkMessage = 16      // struct ifinfomsg (linux/rtnetlink.h)
-	tcMessage   = 20      // struct tcmsg
-	maxPrograms = 4096    // of all interfaces
-	maxAsked    = 1024    // interfaces whose filters are asked for
-	linkBudget  = 8 << 20 // bytes of answers about interfaces
+	linkMessage = 16       // struct ifinfomsg (linux/rtnetlink.h)
+	tcMessage   = 20       // struct tcmsg
+	maxPrograms = 4096     // of all interfaces
+	maxAsked    = 1024     // interfaces whose filters are asked for
+	linkBuffer  = 64 << 10 // above the 32 KiB in which the kernel fills a dump for a reader that takes as much
+	linkBudget  = 8 << 20  // bytes of answers about interfaces
 )
 
 // Parents of filters (linux/pkt_sched.h): of the qdisc clsact, and of its forerunner ingress, which has one side only.
@@ -37,19 +38,19 @@ const (
 
 // programs reads what hangs on the interfaces: XDP, tc filters and tcx.
 func (c *Census) programs(ctx context.Context) {
-	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{MessageBufferSize: dumpBuffer})
+	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{MessageBufferSize: linkBuffer})
 	if err != nil {
-		c.gap("the interfaces' programs (XDP, tc): %v", err)
+		c.Gap("the interfaces' programs (XDP, tc): %v", err)
 		return
 	}
 	defer func() { _ = conn.Close() }() // nothing was written that could be lost
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := c.xdp(ctx, conn); err != nil {
-		c.gap("XDP programs: %v", err)
+		c.Gap("XDP programs: %v", err)
 	}
 	if err := c.filters(ctx, conn); err != nil {
-		c.gap("tc filters: %v", err)
+		c.Gap("tc filters: %v", err)
 	}
 	c.tcx()
 }
@@ -76,7 +77,7 @@ func dumpRoute(
 		case m.Header.Sequence != sent.Header.Sequence:
 			failure = fmt.Errorf("netlink answer %d to request %d", m.Header.Sequence, sent.Header.Sequence)
 		case room < 0:
-			failure = fmt.Errorf("%w: more than %d MiB", ErrTooLarge, linkBudget>>20)
+			failure = fmt.Errorf("more than %d MiB of answers", linkBudget>>20)
 		case len(m.Data) < len(request):
 			failure = fmt.Errorf("%w: %d bytes", attribute.ErrMalformed, len(m.Data))
 		default:
@@ -102,7 +103,7 @@ func parseXDP(link attribute.List) (Program, bool) {
 	if mode := xdp.Bytes(unix.IFLA_XDP_ATTACHED); err != nil || len(mode) != 1 || mode[0] == 0 {
 		return Program{}, false
 	}
-	p := Program{Link: visible(link.Text(unix.IFLA_IFNAME)), Kind: "xdp", Hook: hookIngress, Direct: true}
+	p := Program{Link: Visible(link.Text(unix.IFLA_IFNAME)), Kind: "xdp", Hook: hookIngress, Direct: true}
 	for _, kind := range []uint16{
 		unix.IFLA_XDP_PROG_ID, unix.IFLA_XDP_DRV_PROG_ID, unix.IFLA_XDP_SKB_PROG_ID, unix.IFLA_XDP_HW_PROG_ID,
 	} {
@@ -128,7 +129,7 @@ func nativeNumber(b []byte) (uint32, bool) {
 
 func (c *Census) program(p Program) {
 	if len(c.Programs) == maxPrograms {
-		c.gap("there are more than %d programs on the interfaces", maxPrograms)
+		c.Gap("there are more than %d programs on the interfaces", maxPrograms)
 		return
 	}
 	if !slices.ContainsFunc(c.Programs, func(q Program) bool { return alike(p, q) }) {
@@ -159,7 +160,7 @@ func (c *Census) filters(ctx context.Context, conn *netlink.Conn) error {
 		return err
 	}
 	if len(ask) > maxAsked {
-		c.gap("there are filters on more than %d interfaces", maxAsked)
+		c.Gap("there are filters on more than %d interfaces", maxAsked)
 		ask = ask[:maxAsked]
 	}
 	for _, q := range ask {
@@ -168,7 +169,7 @@ func (c *Census) filters(ctx context.Context, conn *netlink.Conn) error {
 		binary.NativeEndian.PutUint32(request[12:], q.parent)
 		err := dumpRoute(ctx, conn, unix.RTM_GETTFILTER, request, func(_ []byte, filter attribute.List) {
 			if p, ok := parseFilter(filter); ok {
-				p.Link, p.Hook = visible(c.Links[q.link]), hookIngress
+				p.Link, p.Hook = Visible(c.Links[q.link]), hookIngress
 				if q.parent == parentEgress {
 					p.Hook = hookEgress
 				}
@@ -196,7 +197,7 @@ const (
 // parseFilter reads a filter's kind, its program and its actions. A filter's head, which filters
 // nothing, has no options, or has of u32 only the size of its table.
 func parseFilter(filter attribute.List) (Program, bool) {
-	p := Program{Kind: visible(filter.Text(unix.TCA_KIND))}
+	p := Program{Kind: Visible(filter.Text(unix.TCA_KIND))}
 	options, err := filter.Nested(unix.TCA_OPTIONS)
 	if err != nil || len(options) == 0 || p.Kind == "" {
 		return Program{}, false
@@ -205,7 +206,7 @@ func parseFilter(filter attribute.List) (Program, bool) {
 		return Program{}, false
 	}
 	if p.Kind == "bpf" {
-		p.Name = visible(options.Text(tcaBPFName))
+		p.Name = Visible(options.Text(tcaBPFName))
 		p.ID, _ = nativeNumber(options.Bytes(tcaBPFID))
 		flags, _ := nativeNumber(options.Bytes(tcaBPFFlags))
 		p.Direct = flags&bpfDirect != 0
@@ -236,7 +237,7 @@ func actionKinds(b []byte) []string {
 	for _, item := range list {
 		action, err := attribute.Parse(item.Data)
 		if kind := action.Text(tcaActKind); err == nil && kind != "" && len(kinds) < most {
-			kinds = append(kinds, visible(kind))
+			kinds = append(kinds, Visible(kind))
 		}
 	}
 	return kinds
@@ -252,11 +253,11 @@ func (c *Census) tcx() {
 			case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOENT):
 				return // a kernel without it
 			case err != nil:
-				c.gap("BPF programs that hang on interfaces by tcx: %v", err)
+				c.Gap("BPF programs that hang on interfaces by tcx: %v", err)
 				return
 			}
 			for _, id := range ids {
-				c.program(Program{Link: visible(c.Links[index]), Kind: "tcx", Hook: hook, ID: id, Direct: true})
+				c.program(Program{Link: Visible(c.Links[index]), Kind: "tcx", Hook: hook, ID: id, Direct: true})
 			}
 		}
 		if asked++; asked == maxAsked {

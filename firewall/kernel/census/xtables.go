@@ -1,4 +1,4 @@
-package kernel
+package census
 
 import (
 	"encoding/binary"
@@ -12,16 +12,16 @@ import (
 // Matches and targets of xtables stand in rules of iptables-nft (nft_compat.c) and in legacy iptables. Their data are
 // structs of linux/netfilter/xt_*.h in host order, which differ by revision.
 
-// matchSteps reads a match.
-func matchSteps(family byte, name string, revision uint64, info []byte) []Step {
-	unread := []Step{stepOf(StepCondition, "xt match "+visible(name))}
+// XTMatch reads a match of xtables in a rule of a family, by its name and revision, and what it carries.
+func XTMatch(family byte, name string, revision uint64, info []byte) []Step {
+	unread := []Step{StepOf(StepCondition, "xt match "+Visible(name))}
 	var steps []Step
 	var ok bool
 	switch name {
 	case "comment":
-		return []Step{stepOf(StepPass, "comment")}
+		return []Step{StepOf(StepPass, "comment")}
 	case "limit", "hashlimit", "recent", "connlimit", "statistic", "quota", "connbytes", "time", "rateest", "nfacct":
-		return []Step{stepOf(StepRate, "xt match "+name)}
+		return []Step{StepOf(StepRate, "xt match "+name)}
 	case "conntrack":
 		steps, ok = conntrackMatch(revision, info)
 	case "state":
@@ -42,7 +42,7 @@ func matchSteps(family byte, name string, revision uint64, info []byte) []Step {
 	case "set":
 		// The flag of an inverted match is the first of struct xt_set_info: index of 16 bits, dimension, flags.
 		if len(info) > 3 && info[3]&1 == 0 {
-			return []Step{stepOf(StepListed, "xt match set")}
+			return []Step{StepOf(StepListed, "xt match set")}
 		}
 	case "iprange":
 		steps, ok = iprangeMatch(family, info)
@@ -58,7 +58,7 @@ func numberStep(f firewall.Field, not bool, values ...firewall.Number) Step {
 	for _, v := range values {
 		m.Values = append(m.Values, v)
 	}
-	return worded(StepMatch, m)
+	return Worded(StepMatch, m)
 }
 
 // Offsets in struct xt_conntrack_mtinfo1 to 3, after eight addresses of 16 bytes each, two times and a protocol.
@@ -93,7 +93,7 @@ func stateSteps(mask uint32, not bool) ([]Step, bool) {
 	// XT_CONNTRACK_STATE_UNTRACKED is 1 << (IP_CT_NUMBER + 3), IP_CT_NUMBER is 5.
 	const same, translated, untracked = 0xf, 1<<6 | 1<<7, 1 << 8
 	if mask&^translated == 0 && mask != 0 && !not {
-		return []Step{stepOf(StepTranslated, "ct status snat,dnat")}, true
+		return []Step{StepOf(StepTranslated, "ct status snat,dnat")}, true
 	}
 	mask &^= translated // that a connection is translated is one more way to match
 	bits := firewall.Number(mask & same)
@@ -131,7 +131,7 @@ func portsMatch(sport, dport firewall.Field, info []byte, inverted int) ([]Step,
 		first, last := binary.NativeEndian.Uint16(info[4*i:]), binary.NativeEndian.Uint16(info[4*i+2:])
 		not := info[inverted]&(1<<i) != 0
 		if first > 0 || last < 0xffff || not {
-			steps = append(steps, worded(StepMatch,
+			steps = append(steps, Worded(StepMatch,
 				firewall.Match{Field: field, Not: not, Values: []firewall.Value{portRange(first, last)}}))
 		}
 	}
@@ -146,13 +146,13 @@ func tcpFlagsMatch(info []byte) []Step {
 	const option, mask, value, inverted, invertFlags = 8, 9, 10, 11, 4
 	var steps []Step
 	if info[mask] != 0 {
-		steps = append(steps, worded(StepMatch, firewall.Match{
+		steps = append(steps, Worded(StepMatch, firewall.Match{
 			Field: firewall.TCPFlags, Mask: firewall.Number(info[mask]), Not: info[inverted]&invertFlags != 0,
 			Values: []firewall.Value{firewall.Number(info[value])},
 		}))
 	}
 	if info[option] != 0 {
-		steps = append(steps, stepOf(StepCondition, "tcp option"))
+		steps = append(steps, StepOf(StepCondition, "tcp option"))
 	}
 	return steps
 }
@@ -184,12 +184,12 @@ func multiportMatch(revision uint64, info []byte) ([]Step, bool) {
 		}
 		m.Values = append(m.Values, portRange(first, last))
 	}
-	return []Step{worded(StepMatch, m)}, len(m.Values) > 0
+	return []Step{Worded(StepMatch, m)}, len(m.Values) > 0
 }
 
 // addrtypeMatch reads struct xt_addrtype_info_v1 where it asks whether the destination is local, alone.
 func addrtypeMatch(revision uint64, info []byte) ([]Step, bool) {
-	const local, invertDest, size = 1 << rtnLocal, 2, 8
+	const local, invertDest, size = 1 << unix.RTN_LOCAL, 2, 8
 	if revision != 1 || len(info) < size {
 		return nil, false
 	}
@@ -200,9 +200,9 @@ func addrtypeMatch(revision uint64, info []byte) ([]Step, bool) {
 	}
 	switch not := flags&invertDest != 0; {
 	case dest == local:
-		return []Step{localStep(not)}, true
+		return []Step{LocalStep(not)}, true
 	case dest&local == 0 && !not:
-		return []Step{localStep(true), stepOf(StepCondition, "xt match addrtype")}, true
+		return []Step{LocalStep(true), StepOf(StepCondition, "xt match addrtype")}, true
 	default:
 		return nil, false
 	}
@@ -234,7 +234,7 @@ func iprangeMatch(family byte, info []byte) ([]Step, bool) {
 		}
 		from, _ := netip.AddrFromSlice(info[32*i : 32*i+length])
 		to, _ := netip.AddrFromSlice(info[32*i+16 : 32*i+16+length])
-		steps = append(steps, worded(StepMatch, firewall.Match{
+		steps = append(steps, Worded(StepMatch, firewall.Match{
 			Field: fields[i], Not: info[flagsAt]&(flag<<4) != 0,
 			Values: []firewall.Value{firewall.Addrs{From: from, To: to}},
 		}))
