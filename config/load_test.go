@@ -79,12 +79,12 @@ func TestHostileSizes(t *testing.T) {
 		"many errors": "firewall: {mode: off}\nwaivers:\n" + repeat("  - {check: 1}\n")[:maxSize/2],
 	} {
 		t.Run(name, func(t *testing.T) {
-			began := time.Now()
+			before := spent(t)
 			_, err := Parse("x.yaml", []byte(text), Options{SkipFiles: true})
 			if err == nil {
 				t.Error("accepted")
 			}
-			if took := time.Since(began); took > 10*time.Second {
+			if took := spent(t) - before; took > 10*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if len(err.Error()) > 100_000 {
@@ -92,6 +92,16 @@ func TestHostileSizes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// spent is the processors' time that this process has had: what a machine is busy with besides makes it no longer.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func TestManyNetworksAreRead(t *testing.T) {
