@@ -153,10 +153,11 @@ func (m *Monitor) confirm(e *entry, now time.Time) {
 	}
 }
 
-// release makes due what was skipped because of a check that is well again.
+// release makes due what was skipped because of a check that is well again, unless it is about to run or runs anyway: it
+// would run twice.
 func (m *Monitor) release(e *entry, now time.Time) {
 	for _, d := range e.downstream {
-		if d.state.Last.Status == check.Skipped && d.blocker() == nil {
+		if d.state.Last.Status == check.Skipped && !d.waiting && !d.running && d.blocker() == nil {
 			m.pull(d, now)
 		}
 	}
