@@ -26,11 +26,10 @@ type embeddedDirectory struct {
 	entries     []entry
 	certificate atomic.Pointer[tls.Certificate]
 
-	mu     sync.Mutex
-	bound  map[int]bool     // by connection: authenticated as somebody
-	open   map[net.Conn]any // connections that have begun to speak TLS
-	server *gldap.Server
-	ended  chan error
+	mu    sync.Mutex
+	bound map[int]bool     // by connection: authenticated as somebody
+	open  map[net.Conn]any // connections that have begun to speak TLS
+	stop  func() error     // ends the server that runs; nil: none does
 }
 
 func newEmbeddedDirectory(n *Node) *embeddedDirectory {
@@ -44,7 +43,8 @@ func (d *embeddedDirectory) Present(_ context.Context, certificate Certificate) 
 }
 
 func (d *embeddedDirectory) Start(ctx context.Context) error {
-	server, err := gldap.NewServer(gldap.WithLogger(hclog.NewNullLogger()), gldap.WithReadTimeout(connectionLife),
+	accepts := &acceptLog{Logger: hclog.NewNullLogger()}
+	server, err := gldap.NewServer(gldap.WithLogger(accepts), gldap.WithReadTimeout(connectionLife),
 		gldap.WithWriteTimeout(connectionLife), gldap.WithOnClose(d.forget))
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)
@@ -60,7 +60,7 @@ func (d *embeddedDirectory) Start(ctx context.Context) error {
 	configuration.GetConfigForClient = d.track
 	ended := make(chan error, 1)
 	d.mu.Lock()
-	d.server, d.ended = server, ended
+	d.stop = func() error { return errors.Join(d.end(server, accepts), <-ended) }
 	d.mu.Unlock()
 	go func() {
 		// gldap makes its listener itself, on the thread that calls Run.
@@ -80,17 +80,53 @@ func (d *embeddedDirectory) answers(ctx context.Context) error {
 // Stop closes the port and every connection.
 func (d *embeddedDirectory) Stop() error {
 	d.mu.Lock()
-	server, ended := d.server, d.ended
-	d.server = nil
+	stop := d.stop
+	d.stop = nil
 	for conn := range d.open {
 		_ = conn.Close() // closed twice at worst
 	}
 	clear(d.open)
 	d.mu.Unlock()
-	if server == nil {
+	if stop == nil {
 		return nil
 	}
-	return errors.Join(server.Stop(), <-ended)
+	return stop()
+}
+
+// end has the server stopped by the goroutine that accepts, at a connection made for that: gldap counts a connection that
+// it accepts in a WaitGroup for which Stop waits at the same time, which is a race. A server that takes no connection has
+// none.
+func (d *embeddedDirectory) end(server *gldap.Server, accepts *acceptLog) error {
+	ctx, cancel := context.WithTimeout(context.Background(), connectionLife)
+	defer cancel()
+	stopped := make(chan error, 1)
+	stop := new(func() { stopped <- server.Stop() })
+	accepts.next.Store(stop)
+	conn, err := d.node.Dial(ctx, "tcp", d.node.Address("ip4", 636))
+	if err == nil {
+		defer func() { _ = conn.Close() }() // nothing was written
+	} else if accepts.next.CompareAndSwap(stop, nil) { // else it was stopped at a connection made before
+		return server.Stop()
+	}
+	return <-stopped
+}
+
+// acceptLog is a log of gldap's that keeps nothing, and does something once where it would say that a connection was
+// accepted.
+type acceptLog struct {
+	hclog.Logger
+
+	next atomic.Pointer[func()]
+}
+
+// Debug is called by the goroutine that accepts, after each connection and before it is counted.
+func (l *acceptLog) Debug(message string, _ ...any) {
+	if message != "new connection accepted" {
+		return
+	}
+	if next := l.next.Swap(nil); next != nil {
+		(*next)()
+	}
 }
 
 // track remembers the connection below TLS, so that Stop can end it.
