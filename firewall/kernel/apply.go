@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 // ErrMismatch says that the kernel took a transaction and yet holds something else than was meant. A MismatchError
@@ -51,7 +52,7 @@ const (
 //
 // The connection's ownership (SetOwnership) says whose the table is afterwards.
 //
-// Errors: ErrNotPermitted, ErrOwned, ErrNoNftables, ErrUnsupported, ErrNotEncodable, ErrUnsteady, ErrMismatch, or the
+// Errors: ErrNotPermitted, ErrOwned, ErrNoNftables, ErrUnsupported, encode.ErrNotEncodable, ErrUnsteady, ErrMismatch, or the
 // context's.
 func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
 	if _, err := c.apply(ctx, r); err != nil {
@@ -62,7 +63,7 @@ func (c *Conn) Apply(ctx context.Context, r firewall.Ruleset) error {
 
 // apply is Apply, and returns the table as it was read back.
 func (c *Conn) apply(ctx context.Context, r firewall.Ruleset) (rawTable, error) {
-	return c.put(ctx, r, rawTable{}, true, func(code encoded, got rawTable) error {
+	return c.put(ctx, r, rawTable{}, true, func(code encode.Code, got rawTable) error {
 		if drift := firewall.Diff(r, readWritten(got, code)); !drift.Empty() {
 			return &MismatchError{Drift: drift}
 		}
@@ -82,7 +83,7 @@ func (c *Conn) Repair(ctx context.Context, r firewall.Ruleset, live, golden Dump
 // match brings the table to the ruleset, in stages or not, and compares it with the golden dump.
 func (c *Conn) match(ctx context.Context, r firewall.Ruleset, live, golden Dump, staged bool) (Dump, error) {
 	var dump Dump
-	_, err := c.put(ctx, r, live.table, staged, func(_ encoded, got rawTable) error {
+	_, err := c.put(ctx, r, live.table, staged, func(_ encode.Code, got rawTable) error {
 		var err error
 		if dump, err = dumpOf(got); err == nil && !dump.Equal(golden) {
 			err = &MismatchError{Drift: firewall.Diff(r, dump.Ruleset())}
@@ -113,9 +114,9 @@ const putRounds = 3
 // put writes the ruleset and reads it back, since a commit without an error proves nothing. What the comparison calls a
 // mismatch is written anew, once. The table live is what was seen before, or the zero one.
 func (c *Conn) put(
-	ctx context.Context, r firewall.Ruleset, live rawTable, staged bool, compare func(encoded, rawTable) error,
+	ctx context.Context, r firewall.Ruleset, live rawTable, staged bool, compare func(encode.Code, rawTable) error,
 ) (rawTable, error) {
-	code, err := encode(r)
+	code, err := encode.Ruleset(r)
 	if err != nil {
 		return rawTable{}, err
 	}
@@ -153,7 +154,7 @@ func (c *Conn) put(
 // order is what write is to bring about.
 type order struct {
 	table   string
-	code    encoded
+	code    encode.Code
 	rebuild bool // keep nothing but the base chains
 	own     bool // a table that is not there is made with the flags owner and persist
 	staged  bool // what the table lets in now and then is to be let in all the time
@@ -203,11 +204,11 @@ func (c *Conn) write(ctx context.Context, o order, live rawTable) error {
 }
 
 // commit sends what the transaction is to do, and in a second one the flag dormant where it cannot go with the rest.
-func (c *Conn) commit(t *transaction, code encoded) error {
+func (c *Conn) commit(t *transaction, code encode.Code) error {
 	toggle := t.content(code)
 	if err := c.nft.FlushWithGenID(t.live.source.generation); err != nil || !toggle {
 		return err
 	}
-	t.setDormant(code.ruleset.Dormant)
+	t.setDormant(code.Ruleset.Dormant)
 	return c.nft.Flush()
 }

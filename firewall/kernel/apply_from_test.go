@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 // fresh is the dump of a ruleset applied to a namespace that holds nothing.
@@ -224,7 +225,7 @@ func TestApplyAtWrongGeneration(t *testing.T) {
 		t.Fatal(err)
 	}
 	runNft(t, "add table inet other\n", "-f", "-")
-	code, err := encode(rules)
+	code, err := encode.Ruleset(rules)
 	if err != nil {
 		t.Fatal(err)
 	}

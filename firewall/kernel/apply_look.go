@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"sallyport/firewall/kernel/attribute"
+	"sallyport/firewall/kernel/encode"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -21,17 +22,17 @@ const (
 // kernel begins a list of elements anew for each 32 KiB of it (nft_set_iter.skip), so that the time grows with the square
 // of their number.
 func (c *Conn) lookFor(ctx context.Context, o order) (rawTable, error) {
-	wanted := make(map[string]encodedSet, len(o.code.sets))
-	for _, s := range o.code.sets {
-		wanted[s.set.Name] = s
-		wanted[nextPrefix+s.set.Name] = s
+	wanted := make(map[string]encode.Set, len(o.code.Sets))
+	for _, s := range o.code.Sets {
+		wanted[s.Spec.Name] = s
+		wanted[nextPrefix+s.Spec.Name] = s
 	}
 	return c.lookAt(ctx, o.table, func(s *session, name string, flags uint64) (bool, error) {
 		if flags&(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_TIMEOUT) != 0 {
 			return true, nil
 		}
 		set := wanted[name]
-		if len(set.elements) < sampledFrom {
+		if len(set.Elements) < sampledFrom {
 			return true, nil
 		}
 		return s.resembles(ctx, o.table, name, set)
@@ -39,10 +40,10 @@ func (c *Conn) lookFor(ctx context.Context, o order) (rawTable, error) {
 }
 
 // resembles says whether the live set of that name holds at least half of a sample of what a wanted one holds.
-func (s *session) resembles(ctx context.Context, table, name string, want encodedSet) (bool, error) {
+func (s *session) resembles(ctx context.Context, table, name string, want encode.Set) (bool, error) {
 	held := 0
 	for i := range samples {
-		e := want.elements[i*len(want.elements)/samples]
+		e := want.Elements[i*len(want.Elements)/samples]
 		ok, err := s.contains(ctx, table, name, e)
 		if err != nil {
 			return false, err

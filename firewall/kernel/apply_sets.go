@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"sallyport/firewall/kernel/encode"
 	"slices"
 
 	"github.com/google/nftables"
@@ -15,24 +16,24 @@ import (
 // anew in the same transaction, which is a third faster than emptying it, and safe: a packet that is judged by the old
 // rules looks into the old set until it is done (nft_do_chain chooses the rules, and nf_tables_set_destroy waits).
 // Dynamic sets are not touched; those with a timeout are emptied.
-func (t *transaction) removeSets(code encoded) {
+func (t *transaction) removeSets(code encode.Code) {
 	kept := make(map[string]bool)
 	for _, live := range t.live.sets {
 		if live.anonymous() || t.prepared[live.name] {
 			continue
 		}
 		set := &nftables.Set{Table: t.table, Name: live.name}
-		i := slices.IndexFunc(code.sets, func(s encodedSet) bool { return s.set.Name == live.name })
+		i := slices.IndexFunc(code.Sets, func(s encode.Set) bool { return s.Spec.Name == live.name })
 		switch {
-		case i < 0 || t.rebuild || !sameSet(live, code.sets[i].set):
+		case i < 0 || t.rebuild || !sameSet(live, code.Sets[i].Spec):
 			t.nft.DelSet(set)
-		case holds(live, code.sets[i]):
+		case holds(live, code.Sets[i]):
 			kept[live.name], t.full[live.name] = true, true
 		case live.is(unix.NFT_SET_TIMEOUT):
 			t.nft.FlushSet(set)
 			kept[live.name] = true
 		default:
-			missing, extra, few := elementChanges(live, code.sets[i])
+			missing, extra, few := elementChanges(live, code.Sets[i])
 			if !few || moves(extra, code, i) {
 				t.nft.DelSet(set)
 				continue
@@ -42,10 +43,10 @@ func (t *transaction) removeSets(code encoded) {
 			t.changeElements(set, extra, t.nft.SetDeleteElements)
 		}
 	}
-	for _, s := range code.sets {
-		t.full[s.set.Name] = t.full[s.set.Name] || t.prepared[s.set.Name]
-		if kept[s.set.Name] || t.prepared[s.set.Name] {
-			t.sets[s.set.Name] = t.existing(s.set)
+	for _, s := range code.Sets {
+		t.full[s.Spec.Name] = t.full[s.Spec.Name] || t.prepared[s.Spec.Name]
+		if kept[s.Spec.Name] || t.prepared[s.Spec.Name] {
+			t.sets[s.Spec.Name] = t.existing(s.Spec)
 		}
 	}
 }
@@ -59,14 +60,14 @@ func (t *transaction) existing(s *nftables.Set) *nftables.Set {
 }
 
 // holds says whether a live set of the wanted kind can stay just as it is. What packets put into one is still true.
-func holds(live rawSet, want encodedSet) bool {
+func holds(live rawSet, want encode.Set) bool {
 	return live.is(unix.NFT_SET_EVAL) || learned(live, want) || sameElements(live, want)
 }
 
 // learned says that a set is to be empty but for what is put there for a time, and holds nothing else: the addresses of
 // names. To forget them with every repair would shut ways out until the names are asked for again.
-func learned(live rawSet, want encodedSet) bool {
-	return live.is(unix.NFT_SET_TIMEOUT) && len(want.elements) == 0 && len(live.lasting()) == 0
+func learned(live rawSet, want encode.Set) bool {
+	return live.is(unix.NFT_SET_TIMEOUT) && len(want.Elements) == 0 && len(live.lasting()) == 0
 }
 
 // fewChanges is the part of a set, as a divisor, up to which it is changed element by element.
@@ -74,13 +75,13 @@ const fewChanges = 4
 
 // elementChanges tells what a live set without intervals lacks and has too much, where that is little. Boundaries of
 // intervals are not changed one by one: the kernel refuses what overlaps while half of the change is made.
-func elementChanges(live rawSet, want encodedSet) (missing, extra []nftables.SetElement, few bool) {
+func elementChanges(live rawSet, want encode.Set) (missing, extra []nftables.SetElement, few bool) {
 	if live.unread || live.is(unix.NFT_SET_INTERVAL) {
 		return nil, nil, false
 	}
-	held, wanted := ascending(pointers(live.elements)), want.elements
+	held, wanted := ascending(pointers(live.elements)), want.Elements
 	for len(held) > 0 || len(wanted) > 0 {
-		if len(missing)+len(extra) > len(want.elements)/fewChanges {
+		if len(missing)+len(extra) > len(want.Elements)/fewChanges {
 			return nil, nil, false
 		}
 		var order int
@@ -114,28 +115,13 @@ func elementChanges(live rawSet, want encodedSet) (missing, extra []nftables.Set
 // moves says whether any of what one set is to lose is in another. Then the set is not changed in place: a packet that is
 // judged by the old rules at that moment, and has been asked about in the other set before it came there, would be found in
 // neither.
-func moves(extra []nftables.SetElement, code encoded, from int) bool {
-	return slices.ContainsFunc(code.sets, func(s encodedSet) bool {
-		if s.set == code.sets[from].set || s.set.KeyType != code.sets[from].set.KeyType {
+func moves(extra []nftables.SetElement, code encode.Code, from int) bool {
+	return slices.ContainsFunc(code.Sets, func(s encode.Set) bool {
+		if s.Spec == code.Sets[from].Spec || s.Spec.KeyType != code.Sets[from].Spec.KeyType {
 			return false
 		}
-		return slices.ContainsFunc(extra, func(e nftables.SetElement) bool { return s.has(e.Key) })
+		return slices.ContainsFunc(extra, func(e nftables.SetElement) bool { return s.Has(e.Key) })
 	})
-}
-
-// has says whether a set has a key: as an element, or between two boundaries.
-func (s encodedSet) has(key []byte) bool {
-	i, exact := slices.BinarySearchFunc(s.elements, key, func(e nftables.SetElement, key []byte) int {
-		return bytes.Compare(e.Key, key)
-	})
-	switch {
-	case exact:
-		return !s.elements[i].IntervalEnd
-	case !s.set.Interval || i == 0:
-		return false
-	default:
-		return !s.elements[i-1].IntervalEnd
-	}
 }
 
 func pointers(elements []rawElement) []*rawElement {
@@ -172,12 +158,12 @@ func sameSet(live rawSet, want *nftables.Set) bool {
 
 // sameElements says whether a live set, which is of the wanted kind, holds just what would be written, boundary for
 // boundary. What says the same in other boundaries or in another order is written anew.
-func sameElements(live rawSet, want encodedSet) bool {
-	if live.unread || live.is(unix.NFT_SET_TIMEOUT) || len(live.elements) != len(want.elements) {
+func sameElements(live rawSet, want encode.Set) bool {
+	if live.unread || live.is(unix.NFT_SET_TIMEOUT) || len(live.elements) != len(want.Elements) {
 		return false
 	}
 	held := ascending(pointers(live.elements))
-	return slices.EqualFunc(held, want.elements, func(e *rawElement, want nftables.SetElement) bool {
+	return slices.EqualFunc(held, want.Elements, func(e *rawElement, want nftables.SetElement) bool {
 		return bytes.Equal(e.key, want.Key) && bytes.Equal(e.keyEnd, want.KeyEnd) &&
 			e.closes() == want.IntervalEnd && bare(e)
 	})
@@ -194,17 +180,17 @@ func bare(e *rawElement) bool {
 const elementChunk = 8192
 
 // addSets queues the sets that are not there, and the elements of all. Their errors come back from the flush.
-func (t *transaction) addSets(code encoded) {
-	for _, s := range code.sets {
-		set := t.sets[s.set.Name]
+func (t *transaction) addSets(code encode.Code) {
+	for _, s := range code.Sets {
+		set := t.sets[s.Spec.Name]
 		if set == nil {
-			fresh := *s.set
+			fresh := *s.Spec
 			set = &fresh
 			set.Table, set.KeyByteOrder = t.table, binaryutil.BigEndian
 			_ = t.nft.AddSet(set, nil)
 			t.sets[set.Name] = set
 		}
-		elements := s.elements
+		elements := s.Elements
 		if t.full[set.Name] {
 			elements = t.missing[set.Name]
 		}

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 // nextPrefix stands before the name of a set of intervals that is to take the place of one that is asked. No compiled name
@@ -27,38 +28,38 @@ const nextPrefix = "next_"
 // set that no rule asks is replaced or deleted, one that a rule asks under another name is not needed again.
 type stages struct {
 	spare    []string          // live sets that no rule asks, in the way of those of the first stage
-	prepared []encodedSet      // what the first stage adds
+	prepared []encode.Set      // what the first stage adds
 	ready    map[string]bool   // names of what is there after the first stage
 	next     map[string]string // the other name of a set, by its own
-	change   encoded
+	change   encode.Code
 }
 
 // stagesOf plans the stages; false where one transaction does as well, because no such set is new, or must do, because
 // nothing judges packets yet or what does is not to be trusted.
 func stagesOf(o order, live rawTable) (stages, bool) {
-	if !o.staged || o.rebuild || !judges(live, o.code.ruleset) {
+	if !o.staged || o.rebuild || !judges(live, o.code.Ruleset) {
 		return stages{}, false
 	}
 	s := stages{ready: make(map[string]bool), next: make(map[string]string)}
 	asked := live.asked()
-	for _, want := range o.code.sets {
-		if want.set.Interval && !live.keeps(want) && !s.plan(want, live, asked) {
+	for _, want := range o.code.Sets {
+		if want.Spec.Interval && !live.keeps(want) && !s.plan(want, live, asked) {
 			return stages{}, false
 		}
 	}
 	var err error
-	s.change, err = o.code.asking(s.next)
+	s.change, err = asking(o.code, s.next)
 	return s, err == nil && len(s.ready) > 0
 }
 
 // plan plans the first stage of a set that is new or changed. It fails where rules ask both a set of its name and one of
 // its other name, which is no doing of ours.
-func (s *stages) plan(want encodedSet, live rawTable, asked map[string]bool) bool {
-	if name := want.set.Name; asked[name] {
+func (s *stages) plan(want encode.Set, live rawTable, asked map[string]bool) bool {
+	if name := want.Spec.Name; asked[name] {
 		want = renamed(want)
-		s.next[name] = want.set.Name
+		s.next[name] = want.Spec.Name
 	}
-	name := want.set.Name
+	name := want.Spec.Name
 	if asked[name] {
 		return false
 	}
@@ -74,9 +75,9 @@ func (s *stages) plan(want encodedSet, live rawTable, asked map[string]bool) boo
 }
 
 // keeps says whether the table has the set just as it is wanted.
-func (t rawTable) keeps(want encodedSet) bool {
-	there, ok := t.setNamed(want.set.Name)
-	return ok && sameSet(there, want.set) && holds(there, want)
+func (t rawTable) keeps(want encode.Set) bool {
+	there, ok := t.setNamed(want.Spec.Name)
+	return ok && sameSet(there, want.Spec) && holds(there, want)
 }
 
 // judges says whether packets are judged by base chains that the ruleset has as well.
@@ -91,25 +92,25 @@ func judges(live rawTable, r firewall.Ruleset) bool {
 }
 
 // renamed is a set with the same elements under its other name.
-func renamed(s encodedSet) encodedSet {
-	set := *s.set
+func renamed(s encode.Set) encode.Set {
+	set := *s.Spec
 	set.Name = nextPrefix + set.Name
-	return encodedSet{set: &set, elements: s.elements}
+	return encode.Set{Spec: &set, Elements: s.Elements}
 }
 
-// asking is the same ruleset with rules that ask some sets under their other names, and with those sets besides.
-func (e encoded) asking(next map[string]string) (encoded, error) {
-	r := askElsewhere(e.ruleset, next)
+// asking is a ruleset with rules that ask some sets under their other names, and with those sets besides.
+func asking(e encode.Code, next map[string]string) (encode.Code, error) {
+	r := askElsewhere(e.Ruleset, next)
 	rules := r
 	rules.Sets = nil // their elements are encoded already
-	change, err := encode(rules)
-	change.ruleset, change.sets = r, slices.Clone(e.sets)
-	for i, s := range e.sets {
-		if other, ok := next[s.set.Name]; ok {
-			set := e.ruleset.Sets[i]
+	change, err := encode.Ruleset(rules)
+	change.Ruleset, change.Sets = r, slices.Clone(e.Sets)
+	for i, s := range e.Sets {
+		if other, ok := next[s.Spec.Name]; ok {
+			set := e.Ruleset.Sets[i]
 			set.Name = other
-			change.ruleset.Sets = append(change.ruleset.Sets, set)
-			change.sets = append(change.sets, renamed(s))
+			change.Ruleset.Sets = append(change.Ruleset.Sets, set)
+			change.Sets = append(change.Sets, renamed(s))
 		}
 	}
 	return change, err

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 // commitStages commits one stage after the other, each under the generation that the one before it made: when somebody
@@ -62,16 +63,16 @@ func (s stages) prepare(t *transaction) {
 	for _, name := range s.spare {
 		t.nft.DelSet(&nftables.Set{Table: t.table, Name: name})
 	}
-	t.addSets(encoded{sets: s.prepared})
+	t.addSets(encode.Code{Sets: s.prepared})
 }
 
 // settle queues the third stage: the chains that ask a set under its other name are written anew.
-func (t *transaction) settle(code encoded, next map[string]string) {
-	for _, s := range code.sets {
-		t.sets[s.set.Name] = t.existing(s.set)
+func (t *transaction) settle(code encode.Code, next map[string]string) {
+	for _, s := range code.Sets {
+		t.sets[s.Spec.Name] = t.existing(s.Spec)
 	}
 	chains := make(map[string]bool)
-	for _, c := range code.ruleset.Chains {
+	for _, c := range code.Ruleset.Chains {
 		if asksAny(c, next) {
 			chains[c.Name] = true
 			t.nft.FlushChain(&nftables.Chain{Table: t.table, Name: c.Name})
@@ -80,7 +81,7 @@ func (t *transaction) settle(code encoded, next map[string]string) {
 	for _, name := range next {
 		t.nft.DelSet(&nftables.Set{Table: t.table, Name: name})
 	}
-	code.rules = slices.DeleteFunc(slices.Clone(code.rules), func(r encodedRule) bool { return !chains[r.chain] })
+	code.Rules = slices.DeleteFunc(slices.Clone(code.Rules), func(r encode.Rule) bool { return !chains[r.Chain] })
 	t.addRules(code)
 }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 // From linux/netfilter/nf_tables.h, which package unix lacks.
@@ -51,25 +52,25 @@ func newTransaction(nft *nftables.Conn, o order, live rawTable) *transaction {
 // added, what is held on to before what holds. It returns true when the flag dormant has to be set or cleared in a
 // transaction of its own: the kernel refuses to do so in one that adds or deletes a base chain (kernel 6.9,
 // nft_table_pending_update and its like), and the rules must be right before the hooks come alive.
-func (t *transaction) content(code encoded) (toggle bool) {
-	dormant := code.ruleset.Dormant
+func (t *transaction) content(code encode.Code) (toggle bool) {
+	dormant := code.Ruleset.Dormant
 	switch {
 	case t.absent:
 		t.addTable(dormant)
 	default:
 		toggle = dormant != (t.live.flags&unix.NFT_TABLE_F_DORMANT != 0)
-		if toggle && !t.changesBaseChains(code.ruleset) {
+		if toggle && !t.changesBaseChains(code.Ruleset) {
 			t.setDormant(dormant)
 			toggle = false
 		}
 		t.nft.FlushTable(t.table)
 	}
 	t.removeSets(code)
-	t.removeChains(code.ruleset)
+	t.removeChains(code.Ruleset)
 	t.removeFlowtables()
-	t.addCounters(t.removeObjects(code.ruleset.Counters))
+	t.addCounters(t.removeObjects(code.Ruleset.Counters))
 	t.addSets(code)
-	t.addChains(code.ruleset)
+	t.addChains(code.Ruleset)
 	t.addRules(code)
 	return toggle
 }
@@ -207,20 +208,20 @@ func (t *transaction) addChains(r firewall.Ruleset) {
 	}
 }
 
-func (t *transaction) addRules(code encoded) {
-	for _, rule := range code.rules {
-		for _, a := range rule.anonymous {
-			set := *a.set
+func (t *transaction) addRules(code encode.Code) {
+	for _, rule := range code.Rules {
+		for _, a := range rule.Anonymous {
+			set := *a.Spec
 			set.Table = t.table
-			_ = t.nft.AddSet(&set, a.elements) // its error comes back from the flush
-			a.lookup.SetName, a.lookup.SetID = set.Name, set.ID
+			_ = t.nft.AddSet(&set, a.Elements) // its error comes back from the flush
+			a.Lookup.SetName, a.Lookup.SetID = set.Name, set.ID
 		}
-		for _, e := range rule.exprs {
+		for _, e := range rule.Exprs {
 			t.nameSet(e)
 		}
 		t.nft.AddRule(&nftables.Rule{
-			Table: t.table, Chain: &nftables.Chain{Table: t.table, Name: rule.chain},
-			Exprs: rule.exprs, UserData: bytes.Clone(rule.userdata),
+			Table: t.table, Chain: &nftables.Chain{Table: t.table, Name: rule.Chain},
+			Exprs: rule.Exprs, UserData: bytes.Clone(rule.Userdata),
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sallyport/firewall/kernel/encode"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ var ErrUnsupported = errors.New("the kernel lacks a feature")
 const probeTable = "sallyport-probe"
 
 // explain says what a refused transaction means.
-func (c *Conn) explain(code encoded, err error) error {
+func (c *Conn) explain(code encode.Code, err error) error {
 	var number unix.Errno
 	if !errors.As(err, &number) {
 		return err
@@ -38,11 +39,11 @@ func (c *Conn) explain(code encoded, err error) error {
 }
 
 // missing tries each kind of instruction of the ruleset by itself, and names those that the kernel does not know.
-func (c *Conn) missing(code encoded) []string {
+func (c *Conn) missing(code encode.Code) []string {
 	var missing []string
 	tried := make(map[reflect.Type]bool)
-	for _, rule := range code.rules {
-		for _, e := range rule.exprs {
+	for _, rule := range code.Rules {
+		for _, e := range rule.Exprs {
 			kind := reflect.TypeOf(e)
 			if tried[kind] {
 				continue

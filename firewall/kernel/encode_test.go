@@ -9,6 +9,7 @@ import (
 	"github.com/google/nftables/expr"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 func n(f firewall.Field, v ...firewall.Value) firewall.Match {
@@ -170,57 +171,6 @@ func TestEveryWord(t *testing.T) {
 	}
 }
 
-// TestNotEncodable holds that nonsense is refused before anything is sent.
-func TestNotEncodable(t *testing.T) {
-	one := func(s ...firewall.Statement) firewall.Ruleset {
-		return firewall.Ruleset{Chains: []firewall.Chain{{Name: "c", Rules: []firewall.Rule{{Statements: s}}}}}
-	}
-	set := func(s firewall.Set) firewall.Ruleset { return firewall.Ruleset{Sets: []firewall.Set{s}} }
-	v4 := []firewall.KeyType{firewall.IPv4Addr}
-	masked := func(m firewall.Match) firewall.Match { m.Mask = 3; return m }
-	limited := add("s", firewall.IPSaddr)
-	limited.Limit = &firewall.Limit{}
-	for name, r := range map[string]firewall.Ruleset{
-		"opaque":                one(firewall.Opaque{Text: "queue"}),
-		"no value":              one(firewall.Match{Field: firewall.TCPDport}),
-		"no field":              one(n(0, firewall.Number(1))),
-		"no verdict":            one(firewall.Verdict{}),
-		"too large a number":    one(n(firewall.TCPDport, firewall.Number(65536))),
-		"range upside down":     one(n(firewall.TCPDport, firewall.Range{First: 2, Last: 1})),
-		"address of the other":  one(n(firewall.IPSaddr, addrs("2001:db8::/64"))),
-		"two protocols at once": one(n(firewall.TCPDport, firewall.Number(1)), n(firewall.UDPDport, firewall.Number(1))),
-		"two families at once":  one(n(firewall.IPSaddr, addrs("10.0.0.0/8")), n(firewall.ICMPv6Type, firewall.Number(1))),
-		"wildcard in a set":     one(n(firewall.MetaIIFName, firewall.Name("a*"), firewall.Name("b"))),
-		"long interface":        one(n(firewall.MetaIIFName, firewall.Name("abcdefghijklmnopq"))),
-		"state that is not": one(firewall.Match{
-			Field: firewall.CTState, Not: true, Values: n(firewall.CTState, firewall.StateNew).Values,
-		}),
-		"flags without a mask":    one(n(firewall.TCPFlags, firewall.FlagSYN)),
-		"flags beside the mask":   one(flags(firewall.FlagSYN, firewall.FlagACK)),
-		"flags of two values":     one(masked(n(firewall.TCPFlags, firewall.FlagSYN, firewall.FlagFIN))),
-		"a mask on a port":        one(masked(n(firewall.TCPDport, firewall.Number(1)))),
-		"reset of what is no TCP": one(reject(firewall.TCPReset)),
-		"no rejection":            one(firewall.Reject{}),
-		"add of nothing":          one(firewall.Add{Set: "s"}),
-		"add, limit and counter":  one(limited),
-		"everything":              one(n(firewall.IPSaddr, addrs("0.0.0.0/0"))),
-		"lookup of nothing":       one(firewall.Lookup{Set: "s"}),
-		"set without a key":       set(firewall.Set{Name: "s"}),
-		"set of another":          set(firewall.Set{Name: "s", Key: v4, Foreign: "map"}),
-		"key of an unknown type":  set(firewall.Set{Name: "s", Key: []firewall.KeyType{"verdict"}}),
-		"range without interval":  set(firewall.Set{Key: v4, Elements: elements([]firewall.Value{addrs("10.0.0.0/8")})}),
-		"element of two parts": set(firewall.Set{
-			Key: v4, Elements: elements([]firewall.Value{firewall.Number(1), firewall.Number(2)}),
-		}),
-	} {
-		t.Run(name, func(t *testing.T) {
-			if _, err := encode(r); !errors.Is(err, ErrNotEncodable) {
-				t.Errorf("got %v, want ErrNotEncodable", err)
-			}
-		})
-	}
-}
-
 // TestUnsupported holds that a kernel that lacks an instruction is said to lack it, by name, and that the search for it
 // leaves nothing behind. The instruction is queue, which the test machine's kernel has not.
 func TestUnsupported(t *testing.T) {
@@ -229,11 +179,11 @@ func TestUnsupported(t *testing.T) {
 	if c.knows(&expr.Queue{Num: 1}) {
 		t.Skip("this kernel has every instruction that could be missing")
 	}
-	code, err := encode(compile(t, hostPolicy()))
+	code, err := encode.Ruleset(compile(t, hostPolicy()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	code.rules = append(code.rules, encodedRule{chain: "inbound", exprs: []expr.Any{&expr.Queue{Num: 1}}})
+	code.Rules = append(code.Rules, encode.Rule{Chain: "inbound", Exprs: []expr.Any{&expr.Queue{Num: 1}}})
 	err = c.write(t.Context(), order{table: firewall.Table, code: code}, rawTable{})
 	const says = "the kernel lacks a feature: queue: load the module"
 	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), says) {
@@ -249,14 +199,14 @@ func TestUnsupported(t *testing.T) {
 func TestNoAnonymousIntervals(t *testing.T) {
 	sets := 0
 	for seed := range uint64(300) {
-		code, err := encode(compile(t, randomPolicy(seed)))
+		code, err := encode.Ruleset(compile(t, randomPolicy(seed)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, rule := range code.rules {
-			for _, a := range rule.anonymous {
-				if sets++; a.set.Interval {
-					t.Errorf("seed %d: chain %s has one", seed, rule.chain)
+		for _, rule := range code.Rules {
+			for _, a := range rule.Anonymous {
+				if sets++; a.Spec.Interval {
+					t.Errorf("seed %d: chain %s has one", seed, rule.Chain)
 				}
 			}
 		}

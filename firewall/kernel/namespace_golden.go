@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 // Golden is the rehearsal: what the kernel holds when exactly this ruleset is applied, as a dump to compare the live one
@@ -69,7 +70,7 @@ func (c *Conn) Golden(ctx context.Context, r firewall.Ruleset) (Dump, error) {
 func (c *Conn) dormantGolden(ctx context.Context, r firewall.Ruleset) (d Dump, err error) {
 	dormant := r
 	dormant.Dormant = true
-	code, err := encode(dormant)
+	code, err := encode.Ruleset(dormant)
 	if err != nil {
 		return Dump{}, fmt.Errorf("kernel: %w", err)
 	}

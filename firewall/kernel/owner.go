@@ -121,7 +121,7 @@ func (c *Conn) claim(ctx context.Context, o order, live rawTable) (rawTable, err
 		}
 	}
 	asleep := live.flags&unix.NFT_TABLE_F_DORMANT != 0
-	toggle := asleep != o.code.ruleset.Dormant
+	toggle := asleep != o.code.Ruleset.Dormant
 	switch {
 	case live.source.Table == nil:
 		return live, nil

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 // bridgeTable holds the same rules as the table while that is made anew: a base chain that is deleted and added again
@@ -30,7 +31,7 @@ func (c *Conn) handOver(ctx context.Context, o order) (err error) {
 		}
 	}()
 	for _, bridge := range []order{
-		{table: bridgeTable, code: o.code.withoutBases(), rebuild: true, own: o.own},
+		{table: bridgeTable, code: withoutBases(o.code), rebuild: true, own: o.own},
 		{table: bridgeTable, code: o.code, own: o.own},
 	} {
 		if err := c.write(ctx, bridge, rawTable{}); err != nil {
@@ -41,20 +42,20 @@ func (c *Conn) handOver(ctx context.Context, o order) (err error) {
 	if err != nil {
 		return fmt.Errorf("a bridge to take over: %w", err)
 	}
-	if drift := firewall.Diff(o.code.ruleset, readTable(got)); !drift.Empty() {
+	if drift := firewall.Diff(o.code.Ruleset, readTable(got)); !drift.Empty() {
 		return fmt.Errorf("a bridge to take over: %w", &MismatchError{Drift: drift})
 	}
 	return c.replace(ctx, o)
 }
 
 // withoutBases is everything but the base chains.
-func (e encoded) withoutBases() encoded {
+func withoutBases(e encode.Code) encode.Code {
 	bases := make(map[string]bool)
-	e.ruleset.Chains = slices.DeleteFunc(slices.Clone(e.ruleset.Chains), func(c firewall.Chain) bool {
+	e.Ruleset.Chains = slices.DeleteFunc(slices.Clone(e.Ruleset.Chains), func(c firewall.Chain) bool {
 		bases[c.Name] = c.Hook != nil
 		return bases[c.Name]
 	})
-	e.rules = slices.DeleteFunc(slices.Clone(e.rules), func(r encodedRule) bool { return bases[r.chain] })
+	e.Rules = slices.DeleteFunc(slices.Clone(e.Rules), func(r encode.Rule) bool { return bases[r.Chain] })
 	return e
 }
 
@@ -75,7 +76,7 @@ func (c *Conn) replace(ctx context.Context, o order) error {
 		t := newTransaction(c.nft, o, rawTable{source: snapshot{generation: live.source.generation}})
 		t.counted = Dump{table: live}.Counters()
 		c.nft.DelTable(t.table)
-		switch err := c.commit(t, o.code.withoutBases()); {
+		switch err := c.commit(t, withoutBases(o.code)); {
 		case errors.Is(err, unix.ERESTART), errors.Is(err, unix.EINTR):
 		case err != nil && !errors.Is(err, unix.ENOBUFS):
 			return fmt.Errorf("replace table inet %s: %w", o.table, c.explain(o.code, err))

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/firewall"
+	"sallyport/firewall/kernel/encode"
 )
 
 // openOwner opens a connection that owns the table that it writes.
@@ -333,7 +334,7 @@ func TestSweepsABridge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		code, err := encode(compile(t, wide(3)))
+		code, err := encode.Ruleset(compile(t, wide(3)))
 		if err != nil {
 			t.Fatal(err)
 		}

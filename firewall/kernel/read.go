@@ -8,6 +8,7 @@ import (
 
 	"sallyport/firewall"
 	"sallyport/firewall/kernel/attribute"
+	"sallyport/firewall/kernel/encode"
 )
 
 // readTable puts a table in the words of package firewall. It cannot fail: what has no word becomes an opaque statement,
@@ -18,13 +19,13 @@ func readTable(t rawTable) firewall.Ruleset {
 
 // readWritten is readTable for a table that should hold what was written: where a set does, byte for byte, its elements
 // are those of the ruleset, and need not be put in words again.
-func readWritten(t rawTable, code encoded) firewall.Ruleset {
+func readWritten(t rawTable, code encode.Code) firewall.Ruleset {
 	return readTableBy(t, func(s rawSet) ([]firewall.Element, bool) {
-		i := slices.IndexFunc(code.sets, func(want encodedSet) bool { return want.set.Name == s.name })
-		if i < 0 || !sameElements(s, code.sets[i]) {
+		i := slices.IndexFunc(code.Sets, func(want encode.Set) bool { return want.Spec.Name == s.name })
+		if i < 0 || !sameElements(s, code.Sets[i]) {
 			return nil, false
 		}
-		return code.ruleset.Sets[i].Elements, true
+		return code.Ruleset.Sets[i].Elements, true
 	})
 }
 

@@ -76,8 +76,8 @@ func (s *Sentries) Close() error {
 }
 
 // Arm has the ruleset put back from now on, and nil none. Neither is one whose elements expire: what was encoded before
-// would give them their whole time again. Unarmed sentries hear nothing and cost nothing. The errors are ErrNotEncodable
-// and those of setsockopt(2); the sentries are unarmed then.
+// would give them their whole time again. Unarmed sentries hear nothing and cost nothing. The errors are those of
+// encode.Ruleset and of setsockopt(2); the sentries are unarmed then.
 func (s *Sentries) Arm(r *firewall.Ruleset) error {
 	s.plan.Store(nil)
 	if r == nil || expires(*r) {

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/firewall"
 	"sallyport/firewall/kernel/attribute"
+	"sallyport/firewall/kernel/encode"
 )
 
 const (
@@ -175,7 +176,7 @@ func answered(b []byte) error {
 // creation is the transaction that makes the table where there is none, and fails where there is one, less the message
 // that begins the batch.
 func creation(r firewall.Ruleset) ([]byte, error) {
-	code, err := encode(r)
+	code, err := encode.Ruleset(r)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package kernel
+package encode
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package kernel
+package encode
 
 import (
 	"fmt"
@@ -31,16 +31,16 @@ func keyDatatype(k firewall.KeyType) (nftables.SetDatatype, bool, error) {
 	return nftables.SetDatatype{}, false, fmt.Errorf("%w: keys of type %q", ErrNotEncodable, k)
 }
 
-func encodeSet(s firewall.Set) (encodedSet, error) {
+func encodeSet(s firewall.Set) (Set, error) {
 	if len(s.Key) == 0 || s.Foreign != "" {
-		return encodedSet{}, fmt.Errorf("%w: a set without a key, or %q", ErrNotEncodable, s.Foreign)
+		return Set{}, fmt.Errorf("%w: a set without a key, or %q", ErrNotEncodable, s.Foreign)
 	}
 	types := make([]nftables.SetDatatype, len(s.Key))
 	host := make([]bool, len(s.Key))
 	for i, k := range s.Key {
 		var err error
 		if types[i], host[i], err = keyDatatype(k); err != nil {
-			return encodedSet{}, err
+			return Set{}, err
 		}
 	}
 	set := &nftables.Set{
@@ -50,21 +50,21 @@ func encodeSet(s firewall.Set) (encodedSet, error) {
 	if len(types) > 1 {
 		concat, err := nftables.ConcatSetType(types...)
 		if err != nil {
-			return encodedSet{}, err
+			return Set{}, err
 		}
 		set.KeyType, set.Concatenation = concat, s.Interval
 	}
 	if addressSet(s) {
 		elements, err := encodeAddresses(s, int(types[0].Bytes))
-		return encodedSet{set: set, elements: elements}, err
+		return Set{Spec: set, Elements: elements}, err
 	}
-	out := encodedSet{set: set, elements: make([]nftables.SetElement, 0, 2*len(s.Elements))}
+	out := Set{Spec: set, Elements: make([]nftables.SetElement, 0, 2*len(s.Elements))}
 	for _, e := range s.Elements {
 		elements, err := encodeElement(s, e, types, host)
 		if err != nil {
-			return encodedSet{}, err
+			return Set{}, err
 		}
-		out.elements = append(out.elements, elements...)
+		out.Elements = append(out.Elements, elements...)
 	}
 	return out, nil
 }

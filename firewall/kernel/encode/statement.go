@@ -1,4 +1,4 @@
-package kernel
+package encode
 
 import (
 	"fmt"
@@ -15,11 +15,11 @@ import (
 // ruleBuilder collects the instructions of one rule, and knows what the instructions so far have made certain: what nft
 // would not ask again is not asked again.
 type ruleBuilder struct {
-	rule             encodedRule
+	rule             Rule
 	nfproto, l4proto byte
 }
 
-func (b *ruleBuilder) add(exprs ...expr.Any) { b.rule.exprs = append(b.rule.exprs, exprs...) }
+func (b *ruleBuilder) add(exprs ...expr.Any) { b.rule.Exprs = append(b.rule.Exprs, exprs...) }
 
 func (b *ruleBuilder) statement(s firewall.Statement) error {
 	switch s := s.(type) {
@@ -153,19 +153,19 @@ func (b *ruleBuilder) matchRange(m firewall.Match) error {
 // joinPorts makes one comparison of four bytes out of one of the source port and one of the destination port right after
 // it, as nft does: the load of the latter has just been added.
 func (b *ruleBuilder) joinPorts(destination []byte) bool {
-	n := len(b.rule.exprs)
+	n := len(b.rule.Exprs)
 	if n < 3 {
 		return false
 	}
-	before, isLoad := b.rule.exprs[n-3].(*expr.Payload)
-	source, isCmp := b.rule.exprs[n-2].(*expr.Cmp)
-	here, isPort := b.rule.exprs[n-1].(*expr.Payload)
+	before, isLoad := b.rule.Exprs[n-3].(*expr.Payload)
+	source, isCmp := b.rule.Exprs[n-2].(*expr.Cmp)
+	here, isPort := b.rule.Exprs[n-1].(*expr.Payload)
 	if !isLoad || !isCmp || !isPort || source.Op != expr.CmpOpEq || !portsInOrder(before, here) {
 		return false
 	}
 	before.Len += here.Len
 	source.Data = slices.Concat(source.Data, destination)
-	b.rule.exprs = b.rule.exprs[:n-1]
+	b.rule.Exprs = b.rule.Exprs[:n-1]
 	return true
 }
 
@@ -268,16 +268,16 @@ func (b *ruleBuilder) matchAny(m firewall.Match) error {
 		set.Interval = set.Interval || !key.single()
 		set.Elements = append(set.Elements, firewall.Element{Key: []firewall.Value{v}})
 	}
-	out := anonymousSet{lookup: &expr.Lookup{SourceRegister: register, Invert: m.Not}}
-	out.set = &nftables.Set{Anonymous: true, Constant: true, Interval: set.Interval, KeyType: src.key}
+	out := AnonymousSet{Lookup: &expr.Lookup{SourceRegister: register, Invert: m.Not}}
+	out.Spec = &nftables.Set{Anonymous: true, Constant: true, Interval: set.Interval, KeyType: src.key}
 	for _, e := range set.Elements {
 		elements, err := encodeElement(set, e, []nftables.SetDatatype{src.key}, []bool{src.host})
 		if err != nil {
 			return err
 		}
-		out.elements = append(out.elements, elements...)
+		out.Elements = append(out.Elements, elements...)
 	}
-	b.rule.anonymous = append(b.rule.anonymous, out)
-	b.add(out.lookup)
+	b.rule.Anonymous = append(b.rule.Anonymous, out)
+	b.add(out.Lookup)
 	return nil
 }
