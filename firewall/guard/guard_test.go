@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -16,16 +15,14 @@ import (
 	"sallyport/check"
 	"sallyport/firewall"
 	"sallyport/firewall/guard"
+	"sallyport/firewall/internal/kerneltest"
 	"sallyport/firewall/kernel"
 )
 
 // inNamespace puts the test into a fresh network namespace, on a thread that ends with it.
 func inNamespace(t testing.TB) *kernel.Conn {
 	t.Helper()
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		unprepared(t, "a network namespace: %v", err)
-	}
+	kerneltest.NewNamespace(t)
 	live, err := kernel.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -38,10 +35,7 @@ func inNamespace(t testing.TB) *kernel.Conn {
 // unprepared ends a test that needs what is not there: as a failure where everything is meant to be there.
 func unprepared(t testing.TB, format string, args ...any) {
 	t.Helper()
-	if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
+	kerneltest.Unprepared(t, format, args...)
 }
 
 func nft(t testing.TB, args ...string) {

@@ -10,14 +10,12 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sallyport/firewall"
+	"sallyport/firewall/internal/kerneltest"
 	"sallyport/firewall/kernel"
 )
 
@@ -28,10 +26,7 @@ const strangerOf = "SALLYPORT_TEST_STRANGER"
 // test's goroutine, and the namespace with it.
 func newNamespace(t testing.TB) {
 	t.Helper()
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		unprepared(t, "a network namespace: %v", err)
-	}
+	kerneltest.NewNamespace(t)
 }
 
 func nft(t *testing.T, args ...string) {

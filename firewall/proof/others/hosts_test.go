@@ -7,13 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"sallyport/firewall"
+	"sallyport/firewall/internal/kerneltest"
 	"sallyport/firewall/kernel"
 	"sallyport/firewall/kernel/census"
 	"sallyport/firewall/proof/others"
@@ -24,10 +22,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // newNamespace puts the test into a network namespace of its own, with a veth pair v0 and v1 of which v0 has addresses.
 func newNamespace(t *testing.T) {
 	t.Helper()
-	runtime.LockOSThread() // never unlocked: the thread ends with the test
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		unprepared(t, "a network namespace: %v", err)
-	}
+	kerneltest.NewNamespace(t)
 	for _, line := range []string{
 		"ip link set lo up", "ip link add v0 type veth peer name v1", "ip link set v0 up",
 		"ip addr add 192.0.2.1/24 dev v0", "ip addr add 2001:db8::1/64 dev v0 nodad",
@@ -39,10 +34,7 @@ func newNamespace(t *testing.T) {
 // unprepared skips the test, or fails it where nothing may be left out.
 func unprepared(t testing.TB, format string, args ...any) {
 	t.Helper()
-	if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
+	kerneltest.Unprepared(t, format, args...)
 }
 
 // run runs a program in the namespace of the test's thread.
