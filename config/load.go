@@ -85,7 +85,7 @@ func readFile(path string) ([]byte, *Error) {
 	case info.Mode().Perm()&0o002 != 0:
 		return wrong("everybody may write this file, and so decide who gets in", "chmod o-w "+path)
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxSize+1))
+	data, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
 	if err != nil {
 		return wrong("the file cannot be read: "+why(err), "look at the disk and the file system (dmesg)")
 	}

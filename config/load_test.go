@@ -60,7 +60,7 @@ func TestLoadNamesItsFile(t *testing.T) {
 // TestHostileSizes holds that no text of the largest size keeps a reload waiting. Without the outline, a megabyte of keys
 // took the parser two minutes, and a megabyte of open brackets its whole memory.
 func TestHostileSizes(t *testing.T) {
-	repeat := func(s string) string { return strings.Repeat(s, maxSize/len(s)) }
+	repeat := func(s string) string { return strings.Repeat(s, MaxSize/len(s)) }
 	bomb := "a: &a [x, x, x, x, x, x, x, x, x]\n"
 	for c := 'b'; c <= 'z'; c++ {
 		ref := fmt.Sprintf("*%c", c-1)
@@ -70,13 +70,13 @@ func TestHostileSizes(t *testing.T) {
 		"alias bomb": bomb, "open brackets": repeat("["), "open braces": repeat("{"), "hyphens": repeat("- "),
 		"keys":                repeat("a: 1\n"),
 		"keys without values": repeat("a:\n"), "colons": repeat("a: "), "anchors": repeat("&a "), "questions": repeat("? "),
-		"bare colons": repeat(": "), "quotes": repeat("''"), "open quote": "a: \"" + repeat("x")[:maxSize-10],
-		"commas": "a: [" + repeat("1,")[:maxSize-10], "a colon and a digit": repeat("a:1 "),
+		"bare colons": repeat(": "), "quotes": repeat("''"), "open quote": "a: \"" + repeat("x")[:MaxSize-10],
+		"commas": "a: [" + repeat("1,")[:MaxSize-10], "a colon and a digit": repeat("a:1 "),
 		"colons and digits": repeat("a:1:"),
 		"documents":         repeat("---\n"), "literals": repeat("|\n"), "tags": repeat("! "), "spaces": repeat(" "),
 		"words":              repeat("a "),
 		"brackets in a list": repeat("- [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\n"), "comments": repeat("#a: [\n"),
-		"many errors": "firewall: {mode: off}\nwaivers:\n" + repeat("  - {check: 1}\n")[:maxSize/2],
+		"many errors": "firewall: {mode: off}\nwaivers:\n" + repeat("  - {check: 1}\n")[:MaxSize/2],
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := spent(t)

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// maxSize bounds a file: 100,000 networks, one to a line, are some 3 MiB.
-	maxSize = 4 << 20
+	// MaxSize bounds a file, in bytes: 100,000 networks, one to a line, are some 3 MiB.
+	MaxSize = 4 << 20
 	// maxMarks bounds what the YAML reader could take for the end of a value. It spends some 500 bytes on each.
 	maxMarks = 400_000
 	// maxExcerpt bounds the source line of an error, in characters.
@@ -31,8 +31,8 @@ func newSource(name string, data []byte) (*source, *Error) {
 		return nil, &Error{Place: Place{File: name}, Message: message, Mend: mend}
 	}
 	switch {
-	case len(data) > maxSize:
-		return whole(fmt.Sprintf("the file is larger than %d bytes", maxSize),
+	case len(data) > MaxSize:
+		return whole(fmt.Sprintf("the file is larger than %d bytes", MaxSize),
 			"name the right file: a configuration is a few kilobytes; long lists of addresses can be merged into networks")
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		return whole("the file is UTF-16, not UTF-8", "save it as UTF-8: iconv -f UTF-16 -t UTF-8")

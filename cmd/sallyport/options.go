@@ -16,7 +16,6 @@ const (
 	defaultConfig  = "/etc/sallyport/sallyport.yaml"
 	defaultState   = "/var/lib/sallyport"
 	defaultRuntime = "/run/sallyport"
-	maxHanded      = 2 << 20 // bytes; more than a configuration may have
 )
 
 // options are the flags that every command has.
@@ -77,7 +76,7 @@ func (o *options) source() ([]byte, error) {
 	if o.handed == nil {
 		return config.Read(o.file)
 	}
-	text, err := io.ReadAll(io.LimitReader(o.handed, maxHanded))
+	text, err := io.ReadAll(io.LimitReader(o.handed, config.MaxSize+1))
 	o.handed = nil
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration from the standard input: %w", err)
