@@ -108,10 +108,19 @@ func (g *Guard) standing(r check.Result, now time.Time) check.Result {
 	return r
 }
 
-// bare is the result where nothing is in force, and nothing is to be.
+// bare is the result where nothing is to be in force. A table that is there all the same is somebody else's, and stays.
 func bare(seen look) check.Result {
-	if !seen.missing {
+	switch {
+	case seen.missing:
+	case seen.err != nil:
 		return Failure(seen.err)
+	default:
+		return check.Result{
+			Status: check.Fail, Cause: check.FirewallDrift, Evidence: Evidence{Hash: seen.hash},
+			Detail: "a table inet " + firewall.Table + " is in the kernel that this guard did not make: nothing was in " +
+				"force before the trial that came to nothing",
+			Remedy: "Put in force what is meant: `sallyport apply --now`.",
+		}
 	}
 	return check.Result{
 		Status: check.Fail, Cause: check.FirewallMissing,

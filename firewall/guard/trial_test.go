@@ -228,6 +228,9 @@ func TestTrialOverNothing(t *testing.T) {
 		t.Errorf("the table is left: %v", err)
 	}
 	says(t, g.Look(t.Context()).Result, check.Fail, check.FirewallMissing, "nothing is in force", "host is open")
+	nft(t, "add", "table", "inet", "sallyport")
+	says(t, g.Look(t.Context()).Result, check.Fail, check.FirewallDrift, "this guard did not make", "apply --now")
+	nft(t, "flush", "ruleset")
 	begin()
 	if err := g.Confirm(t.Context()); err != nil {
 		t.Fatal(err)
