@@ -19,7 +19,8 @@ const (
 )
 
 // placePeers says by which interface each peer's packets come in: the one that its socket is bound to, as with link-local
-// addresses, else the one to which the route back leads. By any other the ruleset lets nothing in that it has not dropped
+// addresses, else the one to which the route back leads from the address that the peer is connected to: a network of its
+// own for management often has a routing table of its own. By any other the ruleset lets nothing in that it has not dropped
 // before as spoofed. Where nothing leads back, the interface stays unknown.
 func placePeers(ctx context.Context, list []firewall.Peer, bound []uint32) error {
 	names, err := interfaceNames()
@@ -33,14 +34,15 @@ func placePeers(ctx context.Context, list []firewall.Peer, bound []uint32) error
 	defer func() { _ = conn.Close() }() // nothing was written that could be lost
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	known := make(map[netip.Addr]uint32)
+	type way struct{ to, from netip.Addr }
+	known := make(map[way]uint32)
 	for i := range list {
-		index, to := bound[i], list[i].Remote.Addr()
+		index, back := bound[i], way{to: list[i].Remote.Addr(), from: list[i].Local.Addr()}
 		if index == 0 {
-			if _, asked := known[to]; !asked && len(known) < maxRoutes {
-				known[to] = routeTo(conn, to)
+			if _, asked := known[back]; !asked && len(known) < maxRoutes {
+				known[back] = routeTo(conn, back.to, back.from)
 			}
-			index = known[to]
+			index = known[back]
 		}
 		list[i].Interface = names[index]
 	}
@@ -59,16 +61,20 @@ func interfaceNames() (map[uint32]string, error) {
 	return names, nil
 }
 
-// routeTo is the index of the interface by which packets to the address leave, 0 where there is no route.
-func routeTo(conn *netlink.Conn, to netip.Addr) uint32 {
+// routeTo is the index of the interface by which packets to the address leave, 0 where there is no route. They are sent
+// from the other address, and from any where that is the zero one.
+func routeTo(conn *netlink.Conn, to, from netip.Addr) uint32 {
 	attributes := netlink.NewAttributeEncoder()
 	attributes.Bytes(unix.RTA_DST, to.AsSlice())
+	if from.IsValid() {
+		attributes.Bytes(unix.RTA_SRC, from.AsSlice())
+	}
 	encoded, err := attributes.Encode()
 	if err != nil {
 		return 0
 	}
 	question := make([]byte, routeMessage, routeMessage+len(encoded))
-	question[0], question[1] = unix.AF_INET, byte(to.BitLen())
+	question[0], question[1], question[2] = unix.AF_INET, byte(to.BitLen()), byte(from.BitLen())
 	if to.Is6() {
 		question[0] = unix.AF_INET6
 	}

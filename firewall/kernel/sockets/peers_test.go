@@ -19,6 +19,52 @@ import (
 	"sallyport/firewall/internal/kerneltest"
 )
 
+// TestPeersOfAnotherTable has a network for management with a routing table of its own: the packets of who comes in there
+// come by its interface, though the way to the peer from any other address is another one.
+func TestPeersOfAnotherTable(t *testing.T) {
+	kerneltest.NewNamespace(t)
+	there, thread := elsewhere(t)
+	if _, err := exec.LookPath("ip"); err != nil {
+		kerneltest.Unprepared(t, "the program ip: %v", err)
+	}
+	plug := func(device string) string {
+		return "link add " + device + " type veth peer name " + device + " netns " + strconv.Itoa(thread)
+	}
+	addresses := func(host string) error {
+		return kerneltest.IP(t.Context(), "addr add 10.20.0."+host+"/24 dev eth0", "link set eth0 up",
+			"addr add 10.30.0."+host+"/24 dev mgmt0", "addr add 2001:db8:30::"+host+"/64 dev mgmt0 nodad",
+			"link set mgmt0 up")
+	}
+	err := errors.Join(kerneltest.IP(t.Context(), "link set lo up", plug("eth0"), plug("mgmt0")), addresses("1"),
+		there(func() error {
+			return errors.Join(addresses("9"), kerneltest.IP(t.Context(), "addr add 198.51.100.9/32 dev mgmt0",
+				"addr add 2001:db8:51::9/128 dev mgmt0 nodad"))
+		}),
+		kerneltest.IP(t.Context(), "route add default via 10.20.0.9", "-6 route add default dev eth0",
+			"rule add from 10.30.0.0/24 table 30", "route add default via 10.30.0.9 table 30",
+			"-6 rule add from 2001:db8:30::/64 table 30", "-6 route add default via 2001:db8:30::9 dev mgmt0 table 30"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := listenPlain(t, "[::]:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []firewall.Peer
+	for from, to := range map[string]string{
+		"198.51.100.9:1001": "10.30.0.1:22", "[2001:db8:51::9]:1002": "[2001:db8:30::1]:22",
+	} {
+		connect(t, l, func() (conn net.Conn, err error) {
+			err = there(func() error { conn, err = dialPlain(t.Context(), from, to); return err })
+			return conn, err
+		})
+		p := peer(to, from, true)
+		p.Interface = "mgmt0"
+		want = append(want, p)
+	}
+	wantPeers(t, want)
+}
+
 // elsewhere is a thread in another namespace, and how to have something done there.
 func elsewhere(t *testing.T) (do func(func() error) error, thread int) {
 	t.Helper()

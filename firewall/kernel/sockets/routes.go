@@ -26,7 +26,7 @@ func Routes(ctx context.Context, to []netip.Addr) (map[netip.Addr]string, error)
 	defer stop()
 	routes := make(map[netip.Addr]string)
 	for _, a := range to[:min(len(to), maxRoutes)] {
-		if name, ok := names[routeTo(conn, a)]; ok {
+		if name, ok := names[routeTo(conn, a, netip.Addr{})]; ok {
 			routes[a] = name
 		}
 	}
