@@ -19,7 +19,9 @@ import (
 const (
 	recordName   = "ruleset.json"
 	recordSchema = 1
-	recordBytes  = 16 << 20 // above what a configuration of 2 MiB, the most that is read, makes of a policy
+	// recordBytes is above what a configuration of the largest size makes of two policies: each of its 400,000 values is a
+	// line of some 60 bytes.
+	recordBytes = 64 << 20
 )
 
 // ErrBadRecord says that a record cannot be read: it is damaged, or of a later version.
@@ -195,14 +197,23 @@ func (s Store) fill(file *os.File, text []byte) error {
 	if _, err := file.Write(text); err != nil {
 		return err
 	}
-	if folder, err := os.Stat(s.Dir); err == nil && os.Geteuid() == 0 {
-		if owner, ok := folder.Sys().(*syscall.Stat_t); ok {
-			if err := file.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
-				return err
-			}
-		}
+	if err := s.handOver(file); err != nil {
+		return err
 	}
 	return file.Sync()
+}
+
+// handOver gives a file of root's to the owner of the folder.
+func (s Store) handOver(file *os.File) error {
+	folder, err := os.Stat(s.Dir)
+	if err != nil || os.Geteuid() != 0 {
+		return nil //nolint:nilerr // where there is no folder, that is said by what is done next
+	}
+	owner, ok := folder.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return file.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 // syncFolder makes a rename lasting.

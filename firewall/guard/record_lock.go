@@ -21,7 +21,7 @@ var ErrBusy = errors.New("another process changes what is in force")
 
 // Lock is the right to change what is in force and its record, against other processes that do so by themselves. It waits
 // as long as the context lasts, and is given back by the function that it returns, or by the end of the process. Where
-// there is no folder there is nothing to lock, and nothing is made.
+// there is no folder there is nothing to lock, and nothing is made. The file is the folder's owner's, as the record is.
 func (s Store) Lock(ctx context.Context) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(s.Dir, recordLock), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -29,6 +29,9 @@ func (s Store) Lock(ctx context.Context) (unlock func(), err error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock the record: %w (set paths.state to a folder that this user may write)", err)
+	}
+	if err := s.handOver(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the record: %w", err), file.Close())
 	}
 	for {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

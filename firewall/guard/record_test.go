@@ -75,12 +75,23 @@ func TestRecordGoesToTheFoldersOwner(t *testing.T) {
 	if err := store.Write(fullRecord(t)); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(store.Path())
+	unlock, err := store.Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 65534 || owner.Gid != 65534 {
-		t.Errorf("owned by %d:%d", owner.Uid, owner.Gid)
+	unlock()
+	files, err := os.ReadDir(store.Dir)
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%v, %v; want the record and its lock", files, err)
+	}
+	for _, file := range files {
+		info, err := file.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 65534 || owner.Gid != 65534 {
+			t.Errorf("%s is owned by %d:%d", file.Name(), owner.Uid, owner.Gid)
+		}
 	}
 }
 
@@ -102,7 +113,7 @@ func TestBadRecordIsSetAside(t *testing.T) {
 		"schema 2, want 1":               strings.Replace(string(good), `"schema": 1`, `"schema": 2`, 1),
 		"something follows":              string(good) + string(good),
 		"its policy: management \"ssh\"": strings.Replace(string(good), `"First": 22`, `"First": 0`, 1),
-		"more than 16 MiB":               strings.Repeat(" ", 17<<20),
+		"more than 64 MiB":               strings.Repeat(" ", 65<<20),
 	} {
 		if err := os.WriteFile(store.Path(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
