@@ -41,9 +41,13 @@ func (g *Guard) WatchOthers(look func(context.Context) check.Result) {
 
 // changed calls for a look, unless it is this process that made the change.
 func (o *others) changed(c kernel.Change) {
-	if o == nil || c.Generation != 0 && ours(c) {
-		return
+	if o != nil && (c.Generation == 0 || !ours(c)) {
+		o.again()
 	}
+}
+
+// again calls for a look.
+func (o *others) again() {
 	select {
 	case o.wake <- struct{}{}:
 	default:

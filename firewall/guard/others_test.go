@@ -40,12 +40,14 @@ func TestOthersAreLookedAt(t *testing.T) {
 		}
 		after(othersSettle, 3, "after a change, however often it is told of")
 		after(10*time.Second, 3, "after nothing")
+		(&Guard{others: o}).keepFrom(kept{})
+		after(othersSettle, 4, "after another policy")
 		took = time.Second
 		for range 1000 {
 			o.changed(kernel.Change{})
 			time.Sleep(100 * time.Millisecond)
 		}
-		if made := looks.Load() - 3; made > 11 {
+		if made := looks.Load() - 4; made > 11 {
 			t.Errorf("%d looks of a second each in 100 seconds", made)
 		}
 		cancel()

@@ -163,6 +163,9 @@ func (g *Guard) begin(t *trial, both firewall.Ruleset, golden kernel.Dump) {
 func (g *Guard) keepFrom(k kept) {
 	g.kept = k
 	g.repaired, g.right, g.blame = nil, time.Time{}, blame{}
+	if g.others != nil {
+		g.others.again() // what they do is judged by the policy
+	}
 	g.arm()
 }
 
