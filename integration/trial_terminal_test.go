@@ -56,6 +56,9 @@ func TestTrialAsksOnATerminal(t *testing.T) {
 			w.must(0, "apply", "--now")
 			w.wider()
 			person, program := openTerminal(t)
+			if _, err := person.WriteString("y"); err != nil { // before there is a question: no answer to it
+				t.Fatal(err)
+			}
 			j := w.start(func(cmd *exec.Cmd) error {
 				cmd.Stdin, cmd.Stdout = program, program
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}

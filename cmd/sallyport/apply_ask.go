@@ -75,7 +75,8 @@ func nextKey(fd int, wait time.Duration) (byte, error) {
 	return key[0], nil
 }
 
-// oneKey has a terminal give each key at once and show none; an interrupt is still a signal.
+// oneKey has a terminal give each key at once and show none; an interrupt is still a signal. What was typed before the
+// question is no answer to it, and forgotten.
 func oneKey(fd int) (restore func(), err error) {
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
@@ -84,7 +85,7 @@ func oneKey(fd int) (restore func(), err error) {
 	keys := *before
 	keys.Lflag &^= unix.ICANON | unix.ECHO
 	keys.Cc[unix.VMIN], keys.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &keys); err != nil {
+	if err := unix.IoctlSetTermios(fd, unix.TCSETSF, &keys); err != nil {
 		return nil, err
 	}
 	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }, nil
