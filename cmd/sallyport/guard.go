@@ -116,9 +116,7 @@ func (p *guardProcess) take(ctx context.Context, next candidate) error {
 		return err
 	}
 	if err := p.guard.Put(ctx, next.ruleset, next.enforces()); err != nil {
-		return err
-	}
-	if err := p.guard.Know(ctx, next.policy); err != nil {
+		p.forget(ctx)
 		return err
 	}
 	p.policy.Store(&next.policy)
@@ -126,6 +124,7 @@ func (p *guardProcess) take(ctx context.Context, next candidate) error {
 	if next.enforces() {
 		p.inForce = &next.policy
 	}
+	p.untold(p.guard.Know(ctx, next.policy))
 	return nil
 }
 

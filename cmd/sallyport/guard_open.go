@@ -14,18 +14,11 @@ import (
 func (p *guardProcess) open(ctx context.Context, first candidate, refused error) error {
 	if refused == nil && !first.enforces() {
 		p.log.Info("guarding", "mode", first.conf.Firewall.Mode, "table", "inet sallyport")
+		p.leaveTrial(ctx)
 		return p.take(ctx, first)
 	}
 	p.recorded(p.book.store.Make())
-	waiting, cancel := context.WithTimeout(ctx, lockPatience)
-	defer cancel()
-	switch unlock, err := p.book.store.Lock(waiting); {
-	case err != nil:
-		p.recorded(err)
-	default:
-		defer unlock()
-		p.book.readOr(p.log) // a command may have changed it since
-	}
+	defer p.lockRecord(ctx)()
 	running := ""
 	if live, err := p.live.Dump(ctx); err == nil {
 		if _, onTrial := live.Trial(); onTrial {
@@ -33,12 +26,37 @@ func (p *guardProcess) open(ctx context.Context, first candidate, refused error)
 		}
 	}
 	if refused == nil {
-		first = p.newest(first)
+		first, refused = p.newest(first)
 	}
 	if refused != nil {
 		p.log.Error("configuration rejected, what was in force last stays", "cause", check.ConfigRejected, "err", refused)
 	}
 	return p.openWith(ctx, first, refused, running)
+}
+
+// lockRecord takes the record's lock, where it can be had, and reads the record again: a command may have changed it since.
+func (p *guardProcess) lockRecord(ctx context.Context) (unlock func()) {
+	waiting, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	unlock, err := p.book.store.Lock(waiting)
+	if err != nil {
+		p.recorded(err)
+		return func() {}
+	}
+	p.book.readOr(p.log)
+	return unlock
+}
+
+// leaveTrial leaves a trial that the record tells of to the kernel, which ends it: who only observes can confirm none, and
+// would otherwise wait for its end for ever.
+func (p *guardProcess) leaveTrial(ctx context.Context) {
+	if p.book.now().Trial == nil {
+		return
+	}
+	defer p.lockRecord(ctx)()
+	if known := p.book.now(); known.Trial != nil {
+		p.recorded(p.book.rollsBack(*known.Expire().RolledBack))
+	}
 }
 
 func (p *guardProcess) openWith(ctx context.Context, first candidate, refused error, running string) error {
@@ -73,17 +91,25 @@ func (p *guardProcess) openWith(ctx context.Context, first candidate, refused er
 	return err
 }
 
-// newest is the candidate of the file where that is what was put in force last: an apply or a confirm has been since the
-// text was handed over that this process was started with.
-func (p *guardProcess) newest(first candidate) candidate {
+// errOlder says that a text which was handed over is not what was put in force last.
+var errOlder = errors.New("another configuration than the one that this process was given was put in force last, and the " +
+	"file has changed again since")
+
+// newest is the candidate of what was put in force last, where an apply or a confirm has been since the text was handed over
+// that this process was started with: that of the file, or an error where only the record still has it.
+func (p *guardProcess) newest(first candidate) (candidate, error) {
 	committed := p.book.now().Committed
 	if committed == nil || committed.Digest == first.conf.Digest {
-		return first
+		return first, nil
 	}
-	if next, err := p.opts.candidate(committed.Digest); err == nil && next.enforces() {
-		return next
+	switch next, err := p.opts.candidate(""); {
+	case err == nil && next.conf.Digest == committed.Digest && next.enforces():
+		return next, nil
+	case err == nil && next.conf.Digest == first.conf.Digest: // it is of now
+		return first, nil
+	default:
+		return candidate{}, errOlder
 	}
-	return first
 }
 
 // resume goes on with a trial that another process has begun.

@@ -50,11 +50,10 @@ func (p *guardProcess) try(ctx context.Context, body json.RawMessage) (any, erro
 	}
 	trial, err := p.guard.Begin(ctx, next.ruleset, next.conf.Digest, request.Within)
 	if err != nil {
+		p.forget(ctx)
 		return nil, errors.Join(err, p.book.change(func(r *guard.Record) { *r = before }))
 	}
-	if err := p.know(ctx, next.policy, p.inForce); err != nil { // in the sets that there are since
-		return nil, err
-	}
+	p.untold(p.know(ctx, next.policy, p.inForce)) // in the sets that there are since
 	p.log.Info("a trial has begun", "file", p.file, "left", trial.Left)
 	p.tell(p.guard.Look(ctx))
 	return control.Trial{Deadline: trial.Deadline, Left: trial.Left}, nil
@@ -91,10 +90,9 @@ func (p *guardProcess) confirm(ctx context.Context) error {
 		p.holds(&tried.Policy)
 	}
 	p.log.Info("the trial was confirmed")
+	err := unrecorded(p.book.confirms())
 	if p.inForce != nil {
-		if err := p.know(ctx, *p.inForce, nil); err != nil {
-			return err
-		}
+		p.untold(p.know(ctx, *p.inForce, nil))
 	}
-	return unrecorded(p.book.confirms())
+	return err
 }

@@ -86,9 +86,13 @@ func (l *ledger) confirms() error {
 	})
 }
 
-// rollsBack records that the trial came to nothing.
+// rollsBack records that a trial came to nothing. Where another one has begun since, the record is of that.
 func (l *ledger) rollsBack(what guard.RolledBack) error {
-	return l.change(func(r *guard.Record) { r.Trial, r.RolledBack = nil, &what })
+	return l.change(func(r *guard.Record) {
+		if r.Trial == nil || r.Trial.Hash == what.Hash {
+			r.Trial, r.RolledBack = nil, &what
+		}
+	})
 }
 
 func (c candidate) recorded() guard.Recorded {
