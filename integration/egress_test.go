@@ -34,7 +34,7 @@ func outward(t *testing.T, mode string) world {
 	s, err := l.NewSallyport(bin, lab.Settings{
 		Egress:   fmt.Sprintf(`{mode: %s, also: [{name: web, to: [10.77.0.20], ports: [8080/tcp]}]}`, mode),
 		Service:  fmt.Sprint(reader),
-		Interval: 500 * time.Millisecond,
+		Interval: 1500 * time.Millisecond, // and with it a timeout that a busy machine keeps
 	})
 	if err != nil {
 		t.Fatal(err)
