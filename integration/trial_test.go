@@ -81,8 +81,12 @@ func TestTrialOutlivesSallyport(t *testing.T) {
 		w.kill(pid)
 	}
 	w.getIn("admin tcp22", "stranger tcp8080")
+	w.must(1, "verify") // the trial alone is warned of: who reaches what listens is as the configuration says
 	w.untilExpired()
 	w.getIn("admin tcp22")
+	if got := w.must(3, "verify"); !strings.Contains(got.Stdout, "the live ruleset is not the compiled one") {
+		t.Errorf("verify says after the trial:\n%s", got.Stdout)
+	}
 	if left := processes(t, w.File); len(left) > 0 {
 		t.Errorf("the kernel was not alone: %v", left)
 	}

@@ -60,6 +60,22 @@ func (v verification) structure(ctx context.Context) check.Result {
 	return result
 }
 
+// judging is the hash of the policy that judges packets, of a table that is that of a trial: the candidate's while it
+// runs, afterwards that from before. It is empty where that is none.
+func (v verification) judging(structure check.Cause) string {
+	record, err := guard.Store{Dir: v.conf.Paths.State}.Peek()
+	switch {
+	case err != nil || record.Trial == nil:
+		return ""
+	case structure == check.FirewallTrial:
+		return record.Trial.Hash
+	case record.Committed != nil && !record.Trial.Open:
+		return record.Committed.Hash
+	default:
+		return ""
+	}
+}
+
 // onTrial is what there is to say where the live table is exactly that of the trial that the record tells of.
 func (v verification) onTrial(ctx context.Context, live *kernel.Conn) (check.Result, bool) {
 	record, err := guard.Store{Dir: v.conf.Paths.State}.Peek()
@@ -93,6 +109,15 @@ func (v verification) standing(structure check.Result) proof.Standing {
 		return proof.StandingInForce
 	case structure.Cause == check.FirewallDrift:
 		return proof.StandingDrifted
+	case structure.Cause == check.FirewallTrial, structure.Cause == check.FirewallRolledBack:
+		switch v.judging(structure.Cause) {
+		case "":
+			return proof.StandingOpen
+		case v.candidate.ruleset.PolicyHash():
+			return proof.StandingInForce
+		default:
+			return proof.StandingDrifted
+		}
 	default:
 		return proof.StandingUnknown
 	}
