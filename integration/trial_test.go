@@ -273,7 +273,8 @@ func TestGuardWithoutAConfiguration(t *testing.T) {
 		}
 		w.getIn("admin tcp22")
 		w.nft("flush", "ruleset")
-		j := w.start(nil, "run", "--here", "--config", w.File, "--state", state)
+		m := newManager(t)
+		j := w.start(m.asks, "run", "--here", "--config", w.File, "--state", state)
 		err := lab.Until(within(t, 10*time.Second), "the guard", func() error {
 			if said := w.said(j); !strings.Contains(said, "msg=guarding") || !strings.Contains(said, "config.rejected") {
 				return fmt.Errorf("it says %s", said)
@@ -284,6 +285,9 @@ func TestGuardWithoutAConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.getIn("admin tcp22")
+		if word := m.hears(10 * time.Second); word != "READY=1" {
+			t.Errorf("%s: the first word is %q", name, word)
+		}
 		if err := w.Write(good); err != nil {
 			t.Fatal(err)
 		}

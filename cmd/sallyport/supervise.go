@@ -36,13 +36,17 @@ const (
 // does, or when a process cannot begin at all. Where the configuration is no good and a ruleset was in force before, the
 // guard runs alone until a SIGHUP finds a good one.
 func supervise(ctx context.Context, opts *options, log *slog.Logger) error {
+	notify := newNotifier()
+	if opts.elsewhere(log) {
+		notify.mute()
+	}
 	conf, err := opts.load()
 	if err != nil {
 		if record, unread := (guard.Store{Dir: opts.state}).Peek(); unread != nil || record.Committed == nil {
 			return err
 		}
 		log.Error("configuration rejected, what was in force last stays", "cause", check.ConfigRejected, "err", err)
-		if conf, err = guardAlone(ctx, opts, log); err != nil || conf == nil {
+		if conf, err = guardAlone(ctx, opts, log, notify); err != nil || conf == nil {
 			return err
 		}
 	}
@@ -51,7 +55,6 @@ func supervise(ctx context.Context, opts *options, log *slog.Logger) error {
 		return err
 	}
 	sayNotices(conf, log)
-	notify := newNotifier()
 	defer notify.stopping()
 	group, ctx := errgroup.WithContext(ctx)
 	r := &reloader{opts: opts, log: log}
@@ -60,9 +63,7 @@ func supervise(ctx context.Context, opts *options, log *slog.Logger) error {
 		vital := i == 0 // the guard, where there is one: no trouble of a report may keep the host open
 		group.Go(func() error { return keep(ctx, r, role, vital, log.With("child", role)) })
 	}
-	if !opts.elsewhere(log) {
-		group.Go(func() error { return notifyReady(ctx, conf, notify) })
-	}
+	group.Go(func() error { return notifyReady(ctx, conf, notify) })
 	group.Go(func() error {
 		return onHangup(ctx, func() {
 			defer notify.reloading()()
@@ -73,15 +74,24 @@ func supervise(ctx context.Context, opts *options, log *slog.Logger) error {
 }
 
 // guardAlone keeps a guard, which begins by the record, until a SIGHUP finds a good configuration, and returns that; nil
-// when the context ends before. What the guard makes of the file by itself is its own: it reads less of it.
-func guardAlone(ctx context.Context, opts *options, log *slog.Logger) (conf *config.Config, _ error) {
+// when the context ends before. What the guard makes of the file by itself is its own: it reads less of it. It guards, so
+// it is ready: a service manager that is not told ends what it has started (systemd.service(5), TimeoutStartSec=).
+func guardAlone(ctx context.Context, opts *options, log *slog.Logger, notify *notifier) (conf *config.Config, _ error) {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	alone := &reloader{opts: opts, log: log}
 	group.Go(func() error { return keep(ctx, alone, roleGuard, true, log.With("child", roleGuard)) })
 	group.Go(func() error {
+		awaitGuarded(ctx, filepath.Join(opts.places().runtime, control.GuardSocket))
+		if ctx.Err() == nil {
+			notify.ready()
+		}
+		return nil
+	})
+	group.Go(func() error {
 		return onHangup(ctx, func() {
+			defer notify.reloading()()
 			good, err := opts.load()
 			if err == nil {
 				conf = good
