@@ -9,17 +9,19 @@ import (
 
 // blame is what is known of how the table came to be wrong.
 type blame struct {
-	since   time.Time // when it was changed, or where that is not known, when it was last seen to be right; or zero
+	since   time.Time // when a change was told of, or where that says nothing, when it was last seen to be right; or zero
 	told    bool      // since is the time of a change
 	author  *Author   // of the latest change, nil where it is not known
 	several bool      // there were changes before that one, which may have been it
 }
 
-// accuse adds the changes that led to what a look saw. What was known stays known until the table is right again.
-func (b *blame) accuse(led []noticed, right time.Time) {
+// accuse adds the changes that led to what a look saw. What was known stays known until the table is right again. A guard
+// that was held up for longer than it rests between looks (SIGSTOP, a machine that was suspended) read late of changes,
+// which carry no time of their own: they may have been made at any moment since the table was last seen to be right.
+func (b *blame) accuse(led []noticed, right time.Time, heldUp bool) {
 	if b.since.IsZero() {
 		b.since = right
-		if len(led) > 0 {
+		if len(led) > 0 && (!heldUp || right.IsZero()) {
 			b.since, b.told = led[0].at, true
 		}
 	}
@@ -34,6 +36,7 @@ func (b *blame) accuse(led []noticed, right time.Time) {
 func (b *blame) on(found check.Result, exposed time.Duration) check.Result {
 	evidence, _ := found.Evidence.(Evidence) // the zero one where there is none
 	evidence.By, evidence.Exposed = b.author, float64(exposed.Microseconds())/1000
+	evidence.AtMost = exposed > 0 && !b.told
 	found.Evidence = evidence
 	if b.author == nil {
 		return found

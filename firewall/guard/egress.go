@@ -157,7 +157,7 @@ func (g *Guard) keepNames(ctx context.Context, dump kernel.Dump, seen check.Resu
 		return seen
 	}
 	found := check.Result{Status: check.Fail, Cause: check.FirewallDrift, Evidence: seen.Evidence, Detail: astrayWords(mend)}
-	g.blame.accuse(g.news.upTo(dump.Generation()), now)
+	g.blame.accuse(g.news.upTo(dump.Generation()), now, false)
 	exposed := g.blame.exposed(time.Now())
 	if err := g.live.Learn(ctx, mend); err != nil {
 		return g.failed(ctx, found, err, now)

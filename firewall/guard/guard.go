@@ -17,6 +17,8 @@ const (
 	// with its owner, which is no commit, and for a kernel that tells nothing. A look at a hundred sources costs about a
 	// millisecond.
 	interval = 2 * time.Second
+	// punctual is how much later than it is due a look may be of a guard that runs.
+	punctual = 250 * time.Millisecond
 	// calm and alert bound the part of its own time that the guard spends on looking to a hundredth, and to a tenth where
 	// the last look was not ok: who changed the table once is likely to do so again. A look that takes long is made
 	// rarer, up to maxInterval, which is how long a change may go unseen at worst.
@@ -59,6 +61,8 @@ type Guard struct {
 
 	repaired []time.Time // the latest repairs, and tries in vain, at most contention of them
 	right    time.Time   // when the live table was last seen to be right; zero before
+	due      time.Time   // when the next look is to be, at the latest; zero before the first
+	heldUp   bool        // this look is later than that
 	blame    blame       // for what is wrong since
 	logged   time.Time   // when a repair was last logged
 	names    names       // where names lead
@@ -126,6 +130,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 		return Report{Result: Check().Complete(Failure(err), began, time.Since(began)), Repairs: g.repairs.Load()}
 	}
 	defer g.give()
+	g.heldUp = !g.due.IsZero() && began.Sub(g.due) > punctual
 	began = time.Now()  // not to count the waiting
 	if g.trial != nil { // what is written again lasts as long as is left, never longer
 		g.want = g.want.Prolonged(max(trialRest, g.trial.left(began)))
@@ -144,7 +149,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 	case mendable(result.Cause) && g.enforce:
 		dump, result = g.repair(ctx, dump, result)
 	case mendable(result.Cause):
-		g.blame.accuse(g.news.upTo(dump.Generation()), g.right)
+		g.blame.accuse(g.news.upTo(dump.Generation()), g.right, g.heldUp)
 		result = g.blame.on(result, 0)
 	}
 	g.news.cover(dump.Generation())
@@ -157,6 +162,7 @@ func (g *Guard) Look(ctx context.Context) Report {
 	if g.trial != nil {
 		report.Trial = new(g.trial.told(now))
 	}
+	g.due = now.Add(untilNextOf(report))
 	return report
 }
 

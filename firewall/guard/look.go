@@ -39,7 +39,11 @@ type Evidence struct {
 	Hash  string   `json:"hash,omitempty"`  // of the live table's normalised dump
 
 	By      *Author `json:"by,omitempty"`         // who changed it, where that is known
-	Exposed float64 `json:"exposed_ms,omitempty"` // milliseconds until it was put back; at most, where By is not known
+	Exposed float64 `json:"exposed_ms,omitempty"` // milliseconds until it was put back
+
+	// AtMost says that Exposed counts from the latest look at which all was well: the kernel told of no change, or the
+	// guard was held up and heard of it late.
+	AtMost bool `json:"exposed_at_most,omitempty"`
 
 	Others any `json:"others,omitempty"` // what the rules of others do to the policy, as their own check tells it
 
@@ -148,7 +152,7 @@ func summary(d firewall.Drift) string {
 	}
 	text := fmt.Sprintf("%s %s the %s %q", first.In, verb, first.Object, first.Text)
 	if more := len(d.Changes) - 1; more > 0 {
-		text += fmt.Sprintf(", and %d more changes", more)
+		text += fmt.Sprintf(", and %d more", more)
 	}
 	return text
 }

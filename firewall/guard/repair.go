@@ -28,7 +28,7 @@ func (g *Guard) repair(ctx context.Context, live kernel.Dump, found check.Result
 	taught, written := g.taught(g.want)
 	dump, err := g.live.Repair(ctx, taught, live, g.golden)
 	now := time.Now()
-	g.blame.accuse(g.news.upTo(live.Generation()), g.right)
+	g.blame.accuse(g.news.upTo(live.Generation()), g.right, g.heldUp)
 	exposed := g.blame.exposed(now)
 	if err != nil {
 		return live, g.failed(ctx, found, err, now)
@@ -87,7 +87,7 @@ func repairedResult(found check.Result, after string, repaired []time.Time) chec
 	if contended(repaired) {
 		return check.Result{
 			Status: check.Fail, Cause: check.FirewallContended, Evidence: found.Evidence,
-			Detail: fmt.Sprintf("put back %d times within %s, last%s, because %s",
+			Detail: fmt.Sprintf("put back %d times or more within %s, last%s, because %s",
 				contention, contentionSpan, after, found.Detail),
 			Remedy: contendedRemedy,
 		}

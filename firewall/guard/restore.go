@@ -158,11 +158,13 @@ func (g *Guard) putBack(ctx context.Context, live kernel.Dump, well check.Result
 	for range min(count, contention) {
 		g.tried(last.Done)
 	}
-	g.blame.accuse(g.news.upTo(last.After.Generation), g.right)
+	g.blame.accuse(g.news.upTo(last.After.Generation), g.right, g.heldUp)
 	if g.blame.author == nil && last.After.Generation != 0 { // the sentry has heard of it before the notices
 		g.blame.author = new(authorOf(procfs, last.After))
 	}
-	g.blame.since, g.blame.told = heard(g.news.upTo(last.After.Generation), last), true
+	if !g.heldUp || g.blame.since.IsZero() {
+		g.blame.since, g.blame.told = heard(g.news.upTo(last.After.Generation), last), true
+	}
 	exposed := last.Done.Sub(g.blame.since)
 	found := judge(look{missing: true})
 	found.Evidence = Evidence{Hash: fmt.Sprintf("%x", live.Hash())}
