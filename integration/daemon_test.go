@@ -79,7 +79,7 @@ func TestOthersDrop(t *testing.T) {
 	before := w.nft("--stateless", "list", "table", "ip", "others")
 	w.await(lab.Has("firewall", "fail", "firewall.foreign-drop"))
 	out := w.must(2, "status").Stdout
-	if want := "table ip others, chain in, rule 2: `tcp dport 22 counter drop`"; !strings.Contains(out, want) {
+	if want := "table ip others, chain in, rule handle 2: `tcp dport 22 counter drop`"; !strings.Contains(out, want) {
 		t.Errorf("status says:\n%s\nnot %s", out, want)
 	}
 	if after := w.nft("--stateless", "list", "table", "ip", "others"); after != before {

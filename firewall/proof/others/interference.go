@@ -37,8 +37,12 @@ func (f Finding) String() string {
 	if f.Chain != "" {
 		where += ", chain " + f.Chain
 	}
-	if f.Handle != 0 {
-		where += fmt.Sprintf(", rule %d", f.Handle)
+	switch {
+	case f.Handle == 0:
+	case strings.HasPrefix(f.Table, "legacy "):
+		where += fmt.Sprintf(", rule %d", f.Handle) // as iptables counts them
+	default:
+		where += fmt.Sprintf(", rule handle %d", f.Handle) // as nft -a shows it, and nft delete rule takes it
 	}
 	return fmt.Sprintf("%s: `%s`: %s", where, f.Rule, f.Detail)
 }
