@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"sallyport/check"
 	"sallyport/firewall"
 	"sallyport/firewall/kernel"
+	"sallyport/firewall/kernel/sockets"
 )
 
 // aboutToExpire is how soon an address may go by itself, so that it is not missed.
@@ -221,15 +221,6 @@ func astrayWords(mend []kernel.Learned) string {
 // ownAddresses says which addresses are this host's own. Where they cannot be read none is: a packet to one goes by
 // loopback in any case.
 func ownAddresses() func(netip.Addr) bool {
-	list, err := net.InterfaceAddrs()
-	if err != nil {
-		return func(netip.Addr) bool { return false }
-	}
-	own := make(map[netip.Addr]bool, len(list))
-	for _, a := range list {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			own[p.Addr().Unmap()] = true
-		}
-	}
+	own, _ := sockets.OwnAddresses()
 	return func(a netip.Addr) bool { return own[a] }
 }

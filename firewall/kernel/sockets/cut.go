@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -46,41 +45,18 @@ const maxCuts = 1000
 // them. It takes at most five seconds, less where the context ends sooner. A connection that ends by itself meanwhile is
 // not told of. The errors are those of Peers.
 func CutOff(ctx context.Context, picks func(firewall.Peer) bool) ([]Cut, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, peersLimit,
-		fmt.Errorf("no list of TCP connections in %s: %w", peersLimit, context.DeadlineExceeded))
-	defer cancel()
-	own, err := OwnAddresses()
-	if err != nil {
-		return nil, fmt.Errorf("sockets: list the host's addresses: %w", err)
-	}
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: diagBuffer})
-	if err != nil {
-		return nil, fmt.Errorf("sockets: open a socket to list connections: %w", diagReason(err))
-	}
-	defer func() { _ = conn.Close() }() // nothing was written that could be lost
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	all, err := allSockets(ctx, conn, tcpComesIn|1<<tcpListen)
-	if err != nil {
-		return nil, err
-	}
-	list, bound, of := peers(all, own)
-	if err := placePeers(ctx, list, bound); err != nil {
-		return nil, fmt.Errorf("sockets: %w", err)
-	}
 	var cuts []Cut
-	for i, p := range list {
-		if !picks(p) {
-			continue
+	err := connected(ctx, tcpComesIn, func(conn *netlink.Conn, list []firewall.Peer, of []socket) {
+		for i, p := range list {
+			if !picks(p) || len(cuts) == maxCuts {
+				continue
+			}
+			if err := destroy(conn, of[i]); !errors.Is(err, unix.ENOENT) {
+				cuts = append(cuts, Cut{Peer: p, Err: err})
+			}
 		}
-		if err := destroy(conn, of[i]); !errors.Is(err, unix.ENOENT) {
-			cuts = append(cuts, Cut{Peer: p, Err: err})
-		}
-		if len(cuts) == maxCuts {
-			break
-		}
-	}
-	return cuts, nil
+	})
+	return cuts, err
 }
 
 // destroy ends one connection (SOCK_DESTROY, kernel 4.5; tcp_abort).

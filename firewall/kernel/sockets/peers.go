@@ -43,33 +43,44 @@ const (
 )
 
 // Peers is the established TCP connections of the calling thread's network namespace with others, of every process and
-// both families, by sock_diag(7). Those of the host with itself are left out: no packet of theirs comes in from outside.
-// It needs no privilege: addresses are told to everybody (kernel 6.18). It takes at most five seconds, less where the
-// context ends sooner.
+// both families, by sock_diag(7). Those of the host with itself are left out: no packet of theirs comes in from outside; so
+// are those that the host began, where their port is one that the kernel gives to such connections. It needs no privilege:
+// addresses are told to everybody (kernel 6.18). It takes at most five seconds, less where the context ends sooner.
 func Peers(ctx context.Context) ([]firewall.Peer, error) {
+	var peers []firewall.Peer
+	err := connected(ctx, 1<<tcpEstablished, func(_ *netlink.Conn, list []firewall.Peer, _ []socket) {
+		peers = list
+	})
+	return peers, err
+}
+
+// connected lists the connections with others that are in one of the states, and hands them over with their sockets, and
+// with the connection to the kernel by which they were listed.
+func connected(ctx context.Context, states uint32, take func(*netlink.Conn, []firewall.Peer, []socket)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, peersLimit,
 		fmt.Errorf("no list of TCP connections in %s: %w", peersLimit, context.DeadlineExceeded))
 	defer cancel()
 	own, err := OwnAddresses()
 	if err != nil {
-		return nil, fmt.Errorf("sockets: list the host's addresses: %w", err)
+		return fmt.Errorf("sockets: list the host's addresses: %w", err)
 	}
 	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{MessageBufferSize: diagBuffer})
 	if err != nil {
-		return nil, fmt.Errorf("sockets: open a socket to list connections: %w", diagReason(err))
+		return fmt.Errorf("sockets: open a socket to list connections: %w", diagReason(err))
 	}
 	defer func() { _ = conn.Close() }() // nothing was written that could be lost
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	all, err := allSockets(ctx, conn, 1<<tcpEstablished|1<<tcpListen)
+	all, err := allSockets(ctx, conn, states|1<<tcpListen)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	list, bound, _ := peers(all, own)
+	list, bound, of := peers(all, own, portsGiven())
 	if err := placePeers(ctx, list, bound); err != nil {
-		return nil, fmt.Errorf("sockets: %w", err)
+		return fmt.Errorf("sockets: %w", err)
 	}
-	return list, nil
+	take(conn, list, of)
+	return nil
 }
 
 // allSockets lists those of both address families that are in one of the states, or listen.
@@ -115,8 +126,8 @@ type socket struct {
 }
 
 // peers makes peers of the sockets that are connected to others, and tells the interface that each is bound to, and the
-// sockets themselves.
-func peers(all []socket, own map[netip.Addr]bool) (list []firewall.Peer, bound []uint32, of []socket) {
+// sockets themselves. Without a listener, what has a port that the kernel gives to connections going out is one.
+func peers(all []socket, own map[netip.Addr]bool, out given) (list []firewall.Peer, bound []uint32, of []socket) {
 	listened := make(map[uint16]bool)
 	for _, s := range all {
 		if s.state == tcpListen {
@@ -124,11 +135,11 @@ func peers(all []socket, own map[netip.Addr]bool) (list []firewall.Peer, bound [
 		}
 	}
 	for _, s := range all {
-		from := s.remote.Addr()
-		if s.state == tcpListen || from.IsLoopback() || own[from] {
+		from, port := s.remote.Addr(), s.local.Port()
+		if s.state == tcpListen || from.IsLoopback() || own[from] || !listened[port] && out.has(port) {
 			continue
 		}
-		list = append(list, firewall.Peer{Local: s.local, Remote: s.remote, Listened: listened[s.local.Port()]})
+		list = append(list, firewall.Peer{Local: s.local, Remote: s.remote, Listened: listened[port]})
 		bound, of = append(bound, s.bound), append(of, s)
 	}
 	return list, bound, of

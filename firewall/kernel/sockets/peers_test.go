@@ -174,11 +174,12 @@ func TestPeers(t *testing.T) {
 	connect(t, both, from("[fe80::9%eth0]:1005", "[fe80::1%eth0]:22"))
 	connect(t, both, from("198.51.100.9:1006", "10.20.0.1:22")) // behind a router
 	connect(t, far, func() (net.Conn, error) { return dialPlain(t.Context(), "10.20.0.1:33333", "10.20.0.9:80") })
+	connect(t, far, func() (net.Conn, error) { return dialPlain(t.Context(), "10.20.0.1:20000", "10.20.0.9:80") })
 
 	want := []firewall.Peer{
 		peer("10.20.0.1:22", "10.20.0.9:1001", true), peer("[2001:db8::1]:22", "[2001:db8::9]:1002", true),
 		peer("10.20.0.1:2222", "10.20.0.9:1003", true), peer("10.20.0.1:2200", "10.20.0.9:1004", false),
-		peer("10.20.0.1:33333", "10.20.0.9:80", false), peer("[fe80::1]:22", "[fe80::9]:1005", true),
+		peer("10.20.0.1:20000", "10.20.0.9:80", false), peer("[fe80::1]:22", "[fe80::9]:1005", true),
 		peer("10.20.0.1:22", "198.51.100.9:1006", true),
 	}
 	wantPeers(t, want)
@@ -194,6 +195,24 @@ func TestPeers(t *testing.T) {
 		}
 		wantPeers(t, want)
 	})
+	if err := os.WriteFile(portRange, []byte("2100 40000"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantPeers(t, slices.DeleteFunc(want, func(p firewall.Peer) bool { return !p.Listened }))
+}
+
+func TestPortsGiven(t *testing.T) {
+	for text, want := range map[string]given{
+		"32768\t60999\n": {32768, 60999}, "1024 65535": {1024, 65535},
+		"": {}, "1024": {}, "0 0\n": {}, "-1 9": {}, "x y": {},
+	} {
+		if got := parsePorts(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	if g := (given{}); g.has(0) || g.has(1024) || !(given{1, 2}).has(2) || (given{1, 2}).has(3) {
+		t.Error("none is in an empty range, and both ends are in another")
+	}
 }
 
 func peer(local, remote string, listened bool) firewall.Peer {
@@ -248,7 +267,7 @@ func FuzzSocket(f *testing.F) {
 		if len(b) < diagAnswer || !s.local.IsValid() || !s.remote.IsValid() || s.remote.Addr().Is4In6() {
 			t.Errorf("%x became %+v", b, s)
 		}
-		list, bound, of := peers([]socket{s}, map[netip.Addr]bool{netip.MustParseAddr("10.20.0.1"): true})
+		list, bound, of := peers([]socket{s}, map[netip.Addr]bool{netip.MustParseAddr("10.20.0.1"): true}, given{})
 		if len(list) != len(bound) || len(list) != len(of) {
 			t.Errorf("%d peers, %d interfaces, %d sockets", len(list), len(bound), len(of))
 		}
