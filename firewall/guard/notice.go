@@ -14,6 +14,7 @@ const maxNoticed = 16
 type noticed struct {
 	change kernel.Change
 	author Author
+	known  bool // that is who it was, as far as can be told, and not only what the kernel named
 	at     time.Time
 }
 
@@ -52,7 +53,7 @@ func (n *notices) add(change kernel.Change) {
 	author := authorOf(procfs, change)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	entry.author = author
+	entry.author, entry.known = author, true
 }
 
 // remember keeps a change until a look covers it. It returns nil for one that has no author, or no room.
@@ -85,14 +86,20 @@ func (n *notices) due() bool {
 	return missed || n.newest != 0 && later(n.newest, n.covered)
 }
 
-// upTo are the changes that led to a generation.
+// upTo are the changes that led to a generation. An author that is just being looked up is looked up here too: a look that
+// finds the table put back already may be sooner.
 func (n *notices) upTo(generation uint32) []noticed {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	var led []noticed
+	n.mu.Lock()
 	for _, c := range n.list {
 		if !later(c.change.Generation, generation) {
 			led = append(led, *c)
+		}
+	}
+	n.mu.Unlock()
+	for i := range led {
+		if c := &led[i]; !c.known {
+			c.author, c.known = authorOf(procfs, c.change), true
 		}
 	}
 	return led

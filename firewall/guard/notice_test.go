@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,6 +57,21 @@ func TestNotices(t *testing.T) {
 	n.add(kernel.Change{})
 	if !woken() || woken() {
 		t.Error("missed changes are to be due once")
+	}
+}
+
+// TestNoticedAuthorIsLookedUp holds that who changed the table is not called gone where the look is sooner than the first
+// look-up.
+func TestNoticedAuthorIsLookedUp(t *testing.T) {
+	living := exec.CommandContext(t.Context(), "sleep", "60")
+	if err := living.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(living.Process.Kill(), living.Wait()) })
+	n := newNotices()
+	n.remember(kernel.Change{Generation: 1, Thread: living.Process.Pid, Command: "sleep"})
+	if led := n.upTo(1); len(led) != 1 || led[0].author.UID == nil {
+		t.Errorf("%+v", led)
 	}
 }
 
