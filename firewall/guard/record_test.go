@@ -95,6 +95,38 @@ func TestRecordGoesToTheFoldersOwner(t *testing.T) {
 	}
 }
 
+// TestLockLeadsNowhere holds that the folder's owner gets no other's file by a link in the lock's place.
+func TestLockLeadsNowhere(t *testing.T) {
+	store, other := guard.Store{Dir: t.TempDir()}, filepath.Join(t.TempDir(), "another's")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Chown(store.Dir, 65534, 65534) // else the links alone are tried
+	lock := filepath.Join(store.Dir, "ruleset.lock")
+	for name, link := range map[string]func(string, string) error{"symbolic": os.Symlink, "hard": os.Link} {
+		if err := link(other, lock); err != nil {
+			t.Fatal(err)
+		}
+		unlock, err := store.Lock(t.Context())
+		if err == nil {
+			unlock()
+		}
+		if name == "symbolic" && err == nil {
+			t.Error("a symbolic link was followed")
+		}
+		info, err := os.Stat(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+			t.Errorf("by a %s link the file went to %d", name, owner)
+		}
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestBadRecordIsSetAside holds that a file that is no good is said, kept for a person to see, and in nobody's way.
 func TestBadRecordIsSetAside(t *testing.T) {
 	store := guard.Store{Dir: t.TempDir()}
