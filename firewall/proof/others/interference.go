@@ -156,8 +156,13 @@ func spotOf(t *census.Table, s stop) spot {
 func (k *kept) add(w *walk, s stop) {
 	certain := !w.accepted && s.step.Kind != census.StepQueue
 	grade := gradeOf(w.flow, s, certain)
-	if w.table.Family == "bridge" && grade == check.Fail {
+	switch {
+	case w.table.Family == "bridge" && grade == check.Fail:
 		grade = check.Warn // only where the packets come by a bridge
+	case w.table.Family == "arp" && certain:
+		grade = check.Warn // only where neighbours are asked for by ARP
+	case w.table.Family == "arp":
+		grade = check.OK // which addresses a host answers for is chosen so (arptables, LVS)
 	}
 	if len(k.flows) == 0 || rank(grade) > rank(k.grade) {
 		k.grade, k.stop = grade, s
@@ -206,7 +211,13 @@ func (k *kept) finding(at spot) Finding {
 		Grade: k.grade, Cause: check.FirewallForeignDrop, Table: at.table, Chain: at.chain, Handle: at.handle, Rule: at.rule,
 		Remedy: "Remove it, or let it accept the exception's sources before it. Do not run two firewalls.",
 	}
+	arp := strings.HasPrefix(at.table, "arp ")
 	switch {
+	case arp && k.whole:
+		f.Detail = fmt.Sprintf("it %s ARP, without which no IPv4 packet of %s finds its way on Ethernet", verb, whom)
+		f.Remedy = "Remove it, or let it accept what asks for this host's addresses, and the answers."
+	case arp:
+		f.Detail, f.Remedy = fmt.Sprintf("it %s some ARP packets%s", verb, k.stop.why.text()), ""
 	case k.whole:
 		f.Detail = fmt.Sprintf("it %s every packet of %s", verb, whom)
 	case k.grade == check.OK:

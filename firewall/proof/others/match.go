@@ -41,6 +41,9 @@ func (p place) condition(f *flow, s *census.Step) (cover, reason) {
 	case census.StepTranslated:
 		return none, byNothing // a flow is what nobody has translated
 	case census.StepMatch:
+		if p.table.Family == "arp" {
+			return part, byUnknown // its headers are not those of the flow
+		}
 		switch w := s.Word.(type) {
 		case firewall.Match:
 			return p.match(f, w)

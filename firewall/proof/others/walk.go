@@ -261,8 +261,10 @@ func meets(f *flow, t *census.Table, c *census.Chain) bool {
 		if f.family != firewall.NFProtoIPv6 {
 			return false
 		}
-	case "arp":
-		return false
+	case "arp": // what asks for neighbours, or answers: without it no IPv4 packet finds its way on Ethernet
+		if f.family != firewall.NFProtoIPv4 || c.Hook.Name != "input" && c.Hook.Name != "output" {
+			return false
+		}
 	}
 	// Only the first packet of a connection meets a chain of the type nat.
 	return c.Hook.Type != "nat" || f.state == firewall.StateNew
