@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -56,9 +58,24 @@ func newRun(opts *options) *cobra.Command {
 	return cmd
 }
 
-// name gives this process a name of its own for ps, which would show that of the link that it was started by: exe.
+// name gives this process a name of its own, which would be that of the link that it was started by: exe. Each thread has
+// one: ps shows the first one's, and the kernel names the one that changes a ruleset. Those to come inherit it from the
+// one that makes them, which may be before its turn here: hence again, until all have it.
 func name(role string) {
-	_ = os.WriteFile("/proc/self/comm", []byte("sallyport-"+role), 0) // a name is no reason not to guard
+	want := []byte("sallyport-" + role)
+	for range 10 {
+		all := true
+		threads, _ := filepath.Glob("/proc/self/task/*/comm")
+		for _, thread := range threads {
+			if had, err := os.ReadFile(thread); err == nil && !bytes.Equal(bytes.TrimSpace(had), want) {
+				all = false
+				_ = os.WriteFile(thread, want, 0) // a name is no reason not to guard
+			}
+		}
+		if all {
+			return
+		}
+	}
 }
 
 // processOf is what the process of a role does until its context ends.
