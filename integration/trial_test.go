@@ -229,6 +229,7 @@ func TestTrialIsRecordedFirst(t *testing.T) {
 	w.unchanged("a trial that cannot be recorded", func() {
 		refuses(t, w.must(3, "apply"), "record what is in force", "set paths.state")
 	})
+	refuses(t, w.must(3, "confirm"), "whether a trial runs cannot be told")
 	got := w.must(0, "apply", "--now")
 	if !strings.Contains(got.Stderr, "a later start will not know of it") {
 		t.Errorf("apply --now does not say that it cannot be recorded: %s", got.Stderr)

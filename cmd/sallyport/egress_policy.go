@@ -27,8 +27,12 @@ func writeEgress(w io.Writer, d document.Document) error {
 			len(t.Egress.Refused), t.Egress.Count)
 	}
 	for i, e := range entries {
-		fmt.Fprintf(&b, "  - {name: seen-%d, to: [%q], ports: [%s]%s} # %d packets%s\n",
-			i+1, e.to, strings.Join(e.ports, ", "), e.users(), e.packets, e.owner())
+		unit := "packets"
+		if e.packets == 1 {
+			unit = "packet"
+		}
+		fmt.Fprintf(&b, "  - {name: seen-%d, to: [%q], ports: [%s]%s} # %d %s%s\n",
+			i+1, e.to, strings.Join(e.ports, ", "), e.users(), e.packets, unit, e.owner())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

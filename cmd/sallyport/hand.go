@@ -233,6 +233,9 @@ func (h *hand) adopt(ctx context.Context, next candidate) (open bool, err error)
 
 // end ends the trial that runs.
 func (h *hand) end(ctx context.Context, verb control.Verb) error {
+	if h.unread != nil {
+		return fmt.Errorf("whether a trial runs cannot be told: %w", h.unread)
+	}
 	if err := h.settle(ctx); err != nil {
 		return err
 	}
