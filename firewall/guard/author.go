@@ -97,11 +97,12 @@ func escaped(text string) string {
 	return text
 }
 
-// String is the author in words: "nft" (pid 1234: nft flush ruleset, uid 0, firewalld.service).
+// String is the author in words: "nft" (pid 1234: "nft flush ruleset", uid 0, firewalld.service). What a process says of
+// itself stands in quotes, so that it passes for nothing else.
 func (a Author) String() string {
 	text := fmt.Sprintf(`"%s" (pid %d`, a.Command, a.PID)
 	if a.Cmdline != "" {
-		text += ": " + a.Cmdline
+		text += `: "` + a.Cmdline + `"`
 	}
 	if a.UID == nil {
 		return text + ", gone already)"

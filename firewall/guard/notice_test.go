@@ -147,6 +147,9 @@ func TestAuthorOf(t *testing.T) {
 		"comm": "nft\n", "cmdline": "nft\x00", "status": "Tgid:\t15\nUid:\t0\t0\t0\t0\n",
 		"cgroup": "0::/system.slice/nftables.service\n",
 	})
+	writeProcess(t, proc, "16", map[string]string{
+		"comm": "nft\n", "cmdline": "nft\", uid 0, cron.service)\x00", "status": "Tgid:\t16\nUid:\t1000\t0\t0\t0\n",
+	})
 	writeProcess(t, proc, "13", map[string]string{
 		"comm": "a\x1b[2J\n", "cmdline": strings.Repeat("\n\u202e", 5000), "status": "Tgid:\tx\n",
 	})
@@ -154,8 +157,9 @@ func TestAuthorOf(t *testing.T) {
 		change kernel.Change
 		want   string
 	}{
-		"a thread":        {kernel.Change{Thread: 12, Command: "nft"}, `"nft" (pid 11: nft flush ruleset, uid 1000)`},
-		"of a unit":       {kernel.Change{Thread: 15, Command: "nft"}, `"nft" (pid 15: nft, uid 0, nftables.service)`},
+		"a thread":        {kernel.Change{Thread: 12, Command: "nft"}, `"nft" (pid 11: "nft flush ruleset", uid 1000)`},
+		"of a unit":       {kernel.Change{Thread: 15, Command: "nft"}, `"nft" (pid 15: "nft", uid 0, nftables.service)`},
+		"another's name":  {kernel.Change{Thread: 16, Command: "nft"}, `"nft" (pid 16: "nft\", uid 0, cron.service)", uid 1000)`},
 		"gone":            {kernel.Change{Thread: 14, Command: "nft"}, `"nft" (pid 14, gone already)`},
 		"another by then": {kernel.Change{Thread: 12, Command: "iptables"}, `"iptables" (pid 12, gone already)`},
 	} {

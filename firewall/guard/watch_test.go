@@ -153,7 +153,7 @@ func TestGuardNamesWhoHoldsOn(t *testing.T) {
 	w := inForce(t)
 	staying(t)()
 	r := w.repaired(t)
-	want := fmt.Sprintf(`; changed by "nft" \(pid \d+: nft -i, uid %d(, [ -~]+)?\)$`, os.Getuid())
+	want := fmt.Sprintf(`; changed by "nft" \(pid \d+: "nft -i", uid %d(, [ -~]+)?\)$`, os.Getuid())
 	if !regexp.MustCompile(want).MatchString(r.Detail) {
 		t.Errorf("%s\nwant it to match %s", r.Detail, want)
 	}
