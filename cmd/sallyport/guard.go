@@ -109,15 +109,17 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 
 // take has the guard keep the candidate in force, or watch it.
 func (p *guardProcess) take(ctx context.Context, next candidate) error {
-	if err := p.guard.SetOwnership(ctx, next.ownership()); err != nil {
+	former, err := p.guard.SetOwnership(ctx, next.ownership())
+	if err != nil {
 		return err
 	}
-	if err := p.know(ctx, next.policy, p.inForce); err != nil {
-		return err
+	if err = p.know(ctx, next.policy, p.inForce); err == nil {
+		err = p.guard.Put(ctx, next.ruleset, next.enforces())
 	}
-	if err := p.guard.Put(ctx, next.ruleset, next.enforces()); err != nil {
+	if err != nil {
 		p.forget(ctx)
-		return err
+		_, back := p.guard.SetOwnership(context.WithoutCancel(ctx), former)
+		return errors.Join(err, back)
 	}
 	p.policy.Store(&next.policy)
 	p.inForce = nil

@@ -114,7 +114,7 @@ func (p *guardProcess) newest(first candidate) (candidate, error) {
 
 // resume goes on with a trial that another process has begun.
 func (p *guardProcess) resume(ctx context.Context, record guard.Record) error {
-	if err := p.guard.SetOwnership(ctx, record.Ownership); err != nil {
+	if _, err := p.guard.SetOwnership(ctx, record.Ownership); err != nil {
 		return err
 	}
 	committed, candidate, err := bothOf(record)
@@ -137,7 +137,7 @@ func (p *guardProcess) resume(ctx context.Context, record guard.Record) error {
 
 // stay keeps the committed policy of the record in force, where there is one, and says of the trial that came to nothing.
 func (p *guardProcess) stay(ctx context.Context, record guard.Record) error {
-	if err := p.guard.SetOwnership(ctx, record.Ownership); err != nil {
+	if _, err := p.guard.SetOwnership(ctx, record.Ownership); err != nil {
 		return err
 	}
 	if record.Committed != nil {

@@ -55,6 +55,7 @@ type Guard struct {
 	spare    *allowance // what may be spent on changes
 
 	// What follows belongs to whose turn it is.
+	ownership kernel.Ownership
 	kept
 	trial      *trial      // that runs, or nil
 	rolledBack *RolledBack // as in Report

@@ -157,9 +157,11 @@ func TestAuthorOf(t *testing.T) {
 		change kernel.Change
 		want   string
 	}{
-		"a thread":        {kernel.Change{Thread: 12, Command: "nft"}, `"nft" (pid 11: "nft flush ruleset", uid 1000)`},
-		"of a unit":       {kernel.Change{Thread: 15, Command: "nft"}, `"nft" (pid 15: "nft", uid 0, nftables.service)`},
-		"another's name":  {kernel.Change{Thread: 16, Command: "nft"}, `"nft" (pid 16: "nft\", uid 0, cron.service)", uid 1000)`},
+		"a thread":  {kernel.Change{Thread: 12, Command: "nft"}, `"nft" (pid 11: "nft flush ruleset", uid 1000)`},
+		"of a unit": {kernel.Change{Thread: 15, Command: "nft"}, `"nft" (pid 15: "nft", uid 0, nftables.service)`},
+		"another's name": {
+			kernel.Change{Thread: 16, Command: "nft"}, `"nft" (pid 16: "nft\", uid 0, cron.service)", uid 1000)`,
+		},
 		"gone":            {kernel.Change{Thread: 14, Command: "nft"}, `"nft" (pid 14, gone already)`},
 		"another by then": {kernel.Change{Thread: 12, Command: "iptables"}, `"iptables" (pid 12, gone already)`},
 	} {

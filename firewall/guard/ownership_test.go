@@ -15,7 +15,7 @@ import (
 // ownedOrSkip puts the ruleset in force as its owner, where the kernel has that.
 func ownedOrSkip(t *testing.T, g *guard.Guard) {
 	t.Helper()
-	if err := g.SetOwnership(t.Context(), kernel.OwnershipOwner); err != nil {
+	if _, err := g.SetOwnership(t.Context(), kernel.OwnershipOwner); err != nil {
 		t.Fatal(err)
 	}
 	err := g.Put(t.Context(), ruleset(t, "10.20.0.0/24"), true)
@@ -51,7 +51,7 @@ func TestOwnershipFollowsTheConfiguration(t *testing.T) {
 	live := inNamespace(t)
 	g := guard.New(live, slog.New(slog.DiscardHandler))
 	ownedOrSkip(t, g)
-	if err := g.SetOwnership(t.Context(), kernel.OwnershipWatch); err != nil {
+	if _, err := g.SetOwnership(t.Context(), kernel.OwnershipWatch); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.Put(t.Context(), ruleset(t, "10.20.0.0/24"), true); err != nil {

@@ -70,7 +70,11 @@ func (g *Guard) stand(ctx context.Context, standing *sync.WaitGroup) {
 	if err != nil {
 		g.log.Warn("a table that is deleted will be put back more slowly", "err", err)
 	}
-	if sentries == nil || g.take(ctx) != nil {
+	if sentries == nil {
+		return
+	}
+	if g.take(ctx) != nil {
+		_ = sentries.Close() // they have not stood yet
 		return
 	}
 	defer g.give()
