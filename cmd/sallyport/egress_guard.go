@@ -45,15 +45,6 @@ func (p *guardProcess) untold(err error) {
 	}
 }
 
-// forget has the guard know of no policy but the one in force, where another one came to nothing.
-func (p *guardProcess) forget(ctx context.Context) {
-	var policies []firewall.Policy
-	if p.inForce != nil {
-		policies = append(policies, *p.inForce)
-	}
-	p.untold(p.guard.Know(context.WithoutCancel(ctx), policies...)) // a context that has ended may be why it came to nothing
-}
-
 // learned takes what the prober says of where names lead. The guard judges it.
 func (p *guardProcess) learned(ctx context.Context, body json.RawMessage) (any, error) {
 	var told control.Learned

@@ -117,9 +117,7 @@ func (p *guardProcess) take(ctx context.Context, next candidate) error {
 		err = p.guard.Put(ctx, next.ruleset, next.enforces())
 	}
 	if err != nil {
-		p.forget(ctx)
-		_, back := p.guard.SetOwnership(context.WithoutCancel(ctx), former)
-		return errors.Join(err, back)
+		return errors.Join(err, p.backTo(ctx, former))
 	}
 	p.policy.Store(&next.policy)
 	p.inForce = nil
@@ -128,6 +126,19 @@ func (p *guardProcess) take(ctx context.Context, next candidate) error {
 	}
 	p.untold(p.guard.Know(ctx, next.policy))
 	return nil
+}
+
+// backTo has the guard hold the table as before, and know of no policy but the one in force, where another came to nothing.
+// A context that has ended may be why it did.
+func (p *guardProcess) backTo(ctx context.Context, former kernel.Ownership) error {
+	ctx = context.WithoutCancel(ctx)
+	var policies []firewall.Policy
+	if p.inForce != nil {
+		policies = append(policies, *p.inForce)
+	}
+	p.untold(p.guard.Know(ctx, policies...))
+	_, err := p.guard.SetOwnership(ctx, former)
+	return err
 }
 
 // myTurn waits for the turn, and gives it back by what it returns.

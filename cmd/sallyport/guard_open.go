@@ -114,7 +114,7 @@ func (p *guardProcess) newest(first candidate) (candidate, error) {
 
 // resume goes on with a trial that another process has begun.
 func (p *guardProcess) resume(ctx context.Context, record guard.Record) error {
-	if _, err := p.guard.SetOwnership(ctx, record.Ownership); err != nil {
+	if _, err := p.guard.SetOwnership(ctx, record.Trial.Ownership); err != nil {
 		return err
 	}
 	committed, candidate, err := bothOf(record)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"sallyport/control"
 	"sallyport/firewall/guard"
@@ -42,21 +43,33 @@ func (p *guardProcess) try(ctx context.Context, body json.RawMessage) (any, erro
 	if err := next.mayComeIn(ctx, request.Force); err != nil {
 		return nil, err
 	}
-	if err := p.book.tries(next, request.Within, p.inForce == nil); err != nil {
-		return nil, errors.Join(err, p.book.change(func(r *guard.Record) { *r = before }))
+	var trial guard.Trial
+	if err = p.book.tries(next, request.Within, p.inForce == nil); err == nil {
+		trial, err = p.begin(ctx, next, request.Within)
 	}
-	if err := p.know(ctx, next.policy, p.inForce); err != nil {
-		return nil, err
-	}
-	trial, err := p.guard.Begin(ctx, next.ruleset, next.conf.Digest, request.Within)
 	if err != nil {
-		p.forget(ctx)
 		return nil, errors.Join(err, p.book.change(func(r *guard.Record) { *r = before }))
 	}
 	p.untold(p.know(ctx, next.policy, p.inForce)) // in the sets that there are since
 	p.log.Info("a trial has begun", "file", p.file, "left", trial.Left)
 	p.tell(p.guard.Look(ctx))
 	return control.Trial{Deadline: trial.Deadline, Left: trial.Left}, nil
+}
+
+// begin has the guard begin a trial, and leaves what was before where it does not.
+func (p *guardProcess) begin(ctx context.Context, next candidate, within time.Duration) (guard.Trial, error) {
+	former, err := p.guard.SetOwnership(ctx, next.ownership())
+	if err != nil {
+		return guard.Trial{}, err
+	}
+	var trial guard.Trial
+	if err = p.know(ctx, next.policy, p.inForce); err == nil {
+		trial, err = p.guard.Begin(ctx, next.ruleset, next.conf.Digest, within)
+	}
+	if err != nil {
+		return guard.Trial{}, errors.Join(err, p.backTo(ctx, former))
+	}
+	return trial, nil
 }
 
 // ending answers a request to end the trial that runs.

@@ -67,10 +67,10 @@ func (l *ledger) commits(c candidate) error {
 // tries records that a candidate is put on trial.
 func (l *ledger) tries(c candidate, within time.Duration, open bool) error {
 	return l.change(func(r *guard.Record) {
-		tried := guard.Tried{Recorded: c.recorded(), Within: within, Open: open}
+		tried := guard.Tried{Recorded: c.recorded(), Within: within, Open: open, Ownership: c.ownership()}
 		tried.Deadline = tried.Since.Add(within)
 		r.Trial = &tried
-		r.Runtime, r.Ownership = c.conf.Paths.Runtime, c.ownership()
+		r.Runtime = c.conf.Paths.Runtime
 	})
 }
 
@@ -82,6 +82,7 @@ func (l *ledger) confirms() error {
 		}
 		confirmed := r.Trial.Recorded
 		confirmed.Since = time.Now().UTC().Round(time.Second)
+		r.Ownership = r.Trial.Ownership
 		r.Committed, r.Trial, r.RolledBack = &confirmed, nil, nil
 	})
 }

@@ -32,7 +32,7 @@ type Record struct {
 	Schema  int    `json:"schema"`
 	Runtime string `json:"runtime,omitempty"` // paths.runtime of the last good configuration
 
-	Ownership kernel.Ownership `json:"ownership"` // of the last good configuration
+	Ownership kernel.Ownership `json:"ownership"` // of the configuration in force
 
 	Committed  *Recorded   `json:"committed,omitempty"`   // the policy in force, or to go back to; nil: none ever was
 	Trial      *Tried      `json:"trial,omitempty"`       // begun, and neither confirmed nor cleaned up since
@@ -52,7 +52,9 @@ type Tried struct {
 	Recorded
 	Deadline time.Time     `json:"deadline"` // by the clock of the host, for people: the kernel's is the truth
 	Within   time.Duration `json:"within_ns"`
-	Open     bool          `json:"open,omitempty"` // nothing was in force before, whatever Committed says
+
+	Ownership kernel.Ownership `json:"ownership"`      // of its configuration
+	Open      bool             `json:"open,omitempty"` // nothing was in force before, whatever Committed says
 }
 
 // Store is the file in which a record is kept, in a folder of its own.
