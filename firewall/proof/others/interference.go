@@ -53,8 +53,8 @@ func (f Finding) String() string {
 // before the policy sees it, and who lets it not see it at all.
 func Interference(c census.Census, p firewall.Policy) []Finding {
 	budget := maxRules
-	list := slices.Concat(drops(c, p, &budget), effects(c, p, &budget), translations(c, p, &budget), programs(c, p),
-		flowtables(c, p))
+	list := slices.Concat(drops(c, p, &budget), effects(c, p, &budget), unanswered(c, p, &budget),
+		translations(c, p, &budget), programs(c, p), flowtables(c, p))
 	if budget < 0 {
 		list = append(list, Finding{
 			Grade: check.Warn, Cause: check.FirewallBypass, Table: "all", Rule: "too many",
