@@ -150,6 +150,25 @@ func TestVerifyWhereThereIsNoPolicy(t *testing.T) {
 	}
 }
 
+// TestVerifyOffOverATable holds that a table which is left from before is told of, though the configuration wants none.
+func TestVerifyOffOverATable(t *testing.T) {
+	w := newBox(t, lab.Settings{})
+	w.services()
+	w.must(0, "apply", "--now")
+	conf := strings.Replace(w.Configuration(lab.Settings{}), "mode: enforce", `mode: "off"`, 1)
+	if err := w.Write(conf); err != nil {
+		t.Fatal(err)
+	}
+	got := w.verify(3)
+	if got.one("firewall") != "warn firewall.drift" || got.one("firewall.listeners") != "unknown firewall.drift" {
+		t.Errorf("%+v", got)
+	}
+	w.must(0, "remove")
+	if got := w.verify(2); got.one("firewall") != "skipped" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestVerifyIsWaived holds that a configuration can waive a result by its name.
 func TestVerifyIsWaived(t *testing.T) {
 	w := newBox(t, lab.Settings{})

@@ -72,6 +72,9 @@ func (p *guardProcess) openWith(ctx context.Context, first candidate, refused er
 	var err error
 	switch opening {
 	case guard.OpenConfigured:
+		if err := p.rehearsed(ctx, first, record); err != nil {
+			return p.openWith(ctx, first, err, running)
+		}
 		first.warn(ctx, p.log)
 		if err = p.take(ctx, first); err == nil {
 			p.recorded(p.book.commits(first))
@@ -89,6 +92,21 @@ func (p *guardProcess) openWith(ctx context.Context, first candidate, refused er
 		p.log.Info("guarding", "mode", "enforce", "table", "inet sallyport", "with", opening)
 	}
 	return err
+}
+
+// rehearsed sends packets through a candidate, as before every write. One whose policy was in force before had its
+// rehearsal then: a boot need not wait for another.
+func (p *guardProcess) rehearsed(ctx context.Context, first candidate, record guard.Record) error {
+	if record.Committed != nil && record.Committed.Hash == first.ruleset.PolicyHash() {
+		return nil
+	}
+	told, err := first.rehearse(ctx)
+	if err != nil {
+		p.log.Error("what the configuration asks for is not put in force", "err", err)
+		return err
+	}
+	p.log.Info("rehearsed", "with", told)
+	return nil
 }
 
 // errOlder says that a text which was handed over is not what was put in force last.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"sallyport/firewall"
+	"sallyport/firewall/guard"
 	"sallyport/firewall/proof"
 )
 
@@ -46,6 +48,20 @@ func TestRehearseRefusesMiscompiled(t *testing.T) {
 	// By force it may shut out who is connected, never go against its own policy.
 	if err := miscompiled(t).mayComeIn(t.Context(), true); !errors.As(err, &refused) {
 		t.Errorf("may come in: %v", err)
+	}
+}
+
+// TestGuardBeginsRehearsed holds that a guard which starts rehearses what the configuration asks for, unless that was in
+// force before.
+func TestGuardBeginsRehearsed(t *testing.T) {
+	p, wrong := guardProcess{log: slog.New(slog.DiscardHandler)}, miscompiled(t)
+	var refused *proof.RefusedError
+	if err := p.rehearsed(t.Context(), wrong, guard.Record{}); !errors.As(err, &refused) {
+		t.Errorf("what never was in force: %v", err)
+	}
+	known := guard.Record{Committed: &guard.Recorded{Hash: wrong.ruleset.PolicyHash()}}
+	if err := p.rehearsed(t.Context(), wrong, known); err != nil {
+		t.Errorf("what was in force: %v", err)
 	}
 }
 

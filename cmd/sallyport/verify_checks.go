@@ -36,10 +36,7 @@ func twinCheck() check.Check {
 // structure compares the live table with the ruleset that the configuration compiles to.
 func (v verification) structure(ctx context.Context) check.Result {
 	if v.off {
-		return check.Result{
-			Status: check.Skipped,
-			Detail: "the configuration has no firewall section, or its mode is off: there is no ruleset",
-		}
+		return offStructure(ctx)
 	}
 	live, err := kernel.Open()
 	if err != nil {
@@ -58,6 +55,21 @@ func (v verification) structure(ctx context.Context) check.Result {
 		return onTrial
 	}
 	return result
+}
+
+// offStructure is for a configuration that wants no ruleset: a table that is left from before judges packets all the same.
+func offStructure(ctx context.Context) check.Result {
+	if _, err := liveRuleset(ctx); err == nil {
+		return check.Result{
+			Status: check.Warn, Cause: check.FirewallDrift,
+			Detail: "the configuration's firewall is off, and the table inet " + firewall.Table + " judges packets all the same",
+			Remedy: "Take it off the kernel with `sallyport remove`, or set firewall.mode to enforce.",
+		}
+	}
+	return check.Result{
+		Status: check.Skipped,
+		Detail: "the configuration has no firewall section, or its mode is off: there is no ruleset",
+	}
 }
 
 // judging is the hash of the policy that judges packets, of a table that is that of a trial: the candidate's while it
@@ -103,7 +115,8 @@ func (v verification) listeners(found sockets.Listening, err error, structure ch
 // standing is what the look at the live table says of it.
 func (v verification) standing(structure check.Result) proof.Standing {
 	switch {
-	case v.off, structure.Cause == check.FirewallMissing, structure.Cause == check.FirewallDormant:
+	case structure.Status == check.Skipped, structure.Cause == check.FirewallMissing,
+		structure.Cause == check.FirewallDormant:
 		return proof.StandingOpen
 	case structure.Status == check.OK:
 		return proof.StandingInForce

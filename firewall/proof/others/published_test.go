@@ -105,6 +105,9 @@ func TestSysctls(t *testing.T) {
 		"loopback routed": {
 			one("net.ipv4.conf.all.route_localnet", "1"), firewall.Policy{}, check.Warn, "127.0.0.0/8",
 		},
+		"loopback routed on one interface": {
+			one("net.ipv4.conf.docker0.route_localnet", "1"), firewall.Policy{}, check.OK, "container engines",
+		},
 		"source routes": {
 			one("net.ipv4.conf.all.accept_source_route", "1"), firewall.Policy{}, check.Warn, "made-up source",
 		},
@@ -137,20 +140,28 @@ func TestSysctls(t *testing.T) {
 // TestReadSysctls reads those of a namespace, not those of the process's.
 func TestReadSysctls(t *testing.T) {
 	newNamespace(t)
-	value := func() string {
+	valueOf := func(name string) string {
 		for _, s := range others.ReadSysctls("/proc") {
-			if s.Name == "net.ipv4.conf.all.route_localnet" {
+			if s.Name == name {
 				return s.Value
 			}
 		}
 		return ""
 	}
+	value := func() string { return valueOf("net.ipv4.conf.all.route_localnet") }
 	if v := value(); v != "0" {
 		t.Errorf("at first: %q", v)
 	}
 	run(t, "", "sysctl -q -w net.ipv4.conf.all.route_localnet=1")
 	if v := value(); v != "1" {
 		t.Errorf("set: %q", v)
+	}
+	if v := valueOf("net.ipv4.conf.lo.route_localnet"); v != "" {
+		t.Errorf("of an interface that has it off: %q", v)
+	}
+	run(t, "", "sysctl -q -w net.ipv4.conf.lo.route_localnet=1")
+	if v := valueOf("net.ipv4.conf.lo.route_localnet"); v != "1" {
+		t.Errorf("of an interface: %q", v)
 	}
 	for _, s := range others.ReadSysctls(t.TempDir()) {
 		if s.Value != "" {

@@ -39,6 +39,29 @@ func ReadSysctls(proc string) []Sysctl {
 		path := filepath.Join(proc, "sys", strings.ReplaceAll(name, ".", "/"))
 		list = append(list, Sysctl{Name: name, Value: settingIn(path)})
 	}
+	return append(list, readLocalnet(filepath.Join(proc, "sys/net/ipv4/conf"))...)
+}
+
+const (
+	localnet = "route_localnet"
+	// maxLocalnet bounds the interfaces of which it is read.
+	maxLocalnet = 256
+)
+
+// readLocalnet reads route_localnet of the interfaces that have it on: it holds for an interface where it is on for that
+// one or for all (IN_DEV_ROUTE_LOCALNET, linux/inetdevice.h).
+func readLocalnet(conf string) []Sysctl {
+	var list []Sysctl
+	interfaces, err := os.ReadDir(conf)
+	if err != nil {
+		return nil
+	}
+	for _, i := range interfaces[:min(len(interfaces), maxLocalnet)] {
+		value := settingIn(filepath.Join(conf, i.Name(), localnet))
+		if i.Name() != "all" && value != "" && value != "0" {
+			list = append(list, Sysctl{Name: "net.ipv4.conf." + i.Name() + "." + localnet, Value: value})
+		}
+	}
 	return list
 }
 
@@ -145,7 +168,10 @@ func judgeUnwanted(name string, on bool) (why string, warn bool) {
 	switch {
 	case !on:
 		return "", false
-	case strings.HasSuffix(name, "route_localnet"):
+	case strings.HasSuffix(name, localnet) && !strings.HasSuffix(name, "all."+localnet):
+		return "packets for 127.0.0.0/8 are routed on this interface, as container engines have it for ports that they " +
+			"publish on loopback; the ruleset drops those that come from outside as such", false
+	case strings.HasSuffix(name, localnet):
 		return "packets for 127.0.0.0/8 are routed: what a DNAT rule leads there reaches programs that listen on loopback " +
 			"only, and the policy judges them by the port", true
 	case strings.HasSuffix(name, "accept_source_route"):
