@@ -62,7 +62,8 @@ func offStructure(ctx context.Context) check.Result {
 	if _, err := liveRuleset(ctx); err == nil {
 		return check.Result{
 			Status: check.Warn, Cause: check.FirewallDrift,
-			Detail: "the configuration's firewall is off, and the table inet " + firewall.Table + " judges packets all the same",
+			Detail: "the configuration's firewall is off, and the table inet " + firewall.Table +
+				" judges packets all the same",
 			Remedy: "Take it off the kernel with `sallyport remove`, or set firewall.mode to enforce.",
 		}
 	}
