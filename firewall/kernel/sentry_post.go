@@ -72,11 +72,11 @@ func (s *sentry) filter() error {
 
 func (s *sentry) close() error { return errors.Join(unix.Close(s.hear), unix.Close(s.write)) }
 
-// settle binds the calling thread to its processor and has it let in before every ordinary program, that of the commit among
-// them, which would close its socket first in some of a hundred cases: by SCHED_FIFO at its lowest priority, which root,
-// CAP_SYS_NICE or an RLIMIT_RTPRIO of 1 allows (sched(7)), else by a short slice. A sentry runs for some ten microseconds at a
-// commit, and for a millisecond where it restores. None of it is granted everywhere (a unit's SystemCallFilter, a kernel
-// before 6.12), and without it a restoration is only slower.
+// settle binds the calling thread to its processor and has it let in before every ordinary program, that of the commit
+// among them, which would close its socket first in some of a hundred cases: by SCHED_FIFO at its lowest priority, which
+// root, CAP_SYS_NICE or an RLIMIT_RTPRIO of 1 allows (sched(7)), else by a short slice. A sentry runs for some ten
+// microseconds at a commit, and for a millisecond where it restores. None of it is granted everywhere (a unit's
+// SystemCallFilter, a kernel before 6.12), and without it a restoration is only slower.
 func (s *sentry) settle() {
 	var here unix.CPUSet
 	here.Set(s.cpu)
