@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -62,7 +63,6 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 	defer func() { _ = lock.Release() }()
 	defer func() { _ = listener.Close() }()
 
-	notify := newNotifier()
 	p := &probeProcess{
 		opts: opts, log: log, conf: conf, sinks: newSinks(log), guarded: make(chan struct{}),
 		elsewhere: opts.elsewhere(log),
@@ -80,32 +80,38 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 		next.sinks.abandon()
 		return err
 	}
+	return p.run(ctx, listener, next)
+}
+
+// run begins with what was prepared first, and does not return before everything that it began has ended.
+func (p *probeProcess) run(ctx context.Context, listener *net.UnixListener, first *prepared) error {
+	notify := newNotifier()
 	group, ctx := errgroup.WithContext(ctx)
-	p.sinks.run(ctx, next.sinks)
+	p.sinks.run(ctx, first.sinks)
 	defer p.sinks.wait()
-	server := &control.Server{Log: log, Handlers: map[control.Verb]control.Handler{
+	server := &control.Server{Log: p.log, Handlers: map[control.Verb]control.Handler{
 		control.VerbStatus:   p.status,
 		control.VerbReload:   p.reload,
 		control.VerbRejected: p.rejected,
 	}}
 	group.Go(func() error { return server.Serve(ctx, listener) })
 	group.Go(func() error {
-		p.awaitGuard(ctx, conf.Firewall.Mode)
+		p.awaitGuard(ctx, first.conf.Firewall.Mode)
 		p.awaitNames(ctx)
 		return p.monitor.Run(ctx)
 	})
 	group.Go(func() error { return onHangup(ctx, p.reloadOnHangup) })
 	group.Go(func() error {
-		p.awaitGuard(ctx, conf.Firewall.Mode) // there is nobody to tell before
+		p.awaitGuard(ctx, first.conf.Firewall.Mode) // there is nobody to tell before
 		return p.follower.Run(ctx)
 	})
-	if conf.Firewall.Mode != config.Off {
-		socket := filepath.Join(conf.Paths.Runtime, control.GuardSocket)
+	if first.conf.Firewall.Mode != config.Off {
+		socket := filepath.Join(first.conf.Paths.Runtime, control.GuardSocket)
 		group.Go(func() error { return p.listenToGuard(ctx, socket) })
 	}
-	log.Info("probing", "checks", len(next.checks))
+	p.log.Info("probing", "checks", len(first.checks))
 	if p.elsewhere {
-		log.Error(notHere)
+		p.log.Error(notHere)
 	} else {
 		notify.ready()
 	}

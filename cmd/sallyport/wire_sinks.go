@@ -56,13 +56,9 @@ func (s *sinks) wanted(conf *config.Config) []wanted {
 	return list
 }
 
-// openWithin bounds the opening of the history, which has SQLite look through the whole file.
-const openWithin = 30 * time.Second
-
 func (s *sinks) history(c config.History) (*output, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), openWithin)
-	defer cancel()
-	sink, err := history.New(ctx, c.Path, history.Options{Keep: c.Keep, Logger: s.log})
+	// It bounds its own opening.
+	sink, err := history.New(context.Background(), c.Path, history.Options{Keep: c.Keep, Logger: s.log})
 	if err != nil {
 		return nil, fmt.Errorf("report.history: %w", err)
 	}

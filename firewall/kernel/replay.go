@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sallyport/firewall/kernel/attribute"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/firewall/kernel/attribute"
+	"sallyport/firewall/kernel/census"
 )
 
 // What a copy may come to, for errors.Is.
@@ -55,31 +57,12 @@ func (t TableID) String() string {
 	return "table " + t.Family + " " + name
 }
 
-func (c copied) id() TableID { return TableID{Family: nftFamily(c.family), Name: c.Name} }
+func (c copied) id() TableID { return TableID{Family: census.FamilyName(c.family), Name: c.Name} }
 
 // nftFamilies are those that have tables (linux/netfilter.h).
 func nftFamilies() []byte {
 	return []byte{
 		unix.NFPROTO_INET, unix.NFPROTO_IPV4, unix.NFPROTO_IPV6, unix.NFPROTO_ARP, unix.NFPROTO_BRIDGE, unix.NFPROTO_NETDEV,
-	}
-}
-
-func nftFamily(family byte) string {
-	switch family {
-	case unix.NFPROTO_INET:
-		return "inet"
-	case unix.NFPROTO_IPV4:
-		return "ip"
-	case unix.NFPROTO_IPV6:
-		return "ip6"
-	case unix.NFPROTO_ARP:
-		return "arp"
-	case unix.NFPROTO_BRIDGE:
-		return "bridge"
-	case unix.NFPROTO_NETDEV:
-		return "netdev"
-	default:
-		return fmt.Sprintf("family%d", family)
 	}
 }
 
@@ -196,7 +179,7 @@ func (t Tables) Replay(ctx context.Context) error {
 // throw-away one: on a host it would be somebody else's.
 func DeleteTable(ctx context.Context, id TableID) error {
 	for _, family := range nftFamilies() {
-		if nftFamily(family) != id.Family {
+		if census.FamilyName(family) != id.Family {
 			continue
 		}
 		socket, err := openBatch()

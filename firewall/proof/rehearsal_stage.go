@@ -17,13 +17,11 @@ import (
 
 // stage is the namespace of a rehearsal, set up: interfaces whose other end is here, and ears for what gets in by them.
 type stage struct {
-	plan    plan
-	links   *links
-	ears    *ears
-	devices map[string]*device
-	done    Rehearsal
-	wrong   []Wrong
-	port    uint16 // the last source port; each packet has its own, so that each is a connection of its own
+	plan plan
+	rig
+	done  Rehearsal
+	wrong []Wrong
+	port  uint16 // the last source port; each packet has its own, so that each is a connection of its own
 
 	unanswered bool // the host's answers do not get out, which was told
 
@@ -36,7 +34,7 @@ type stage struct {
 
 // perform is the rehearsal, in the network namespace of the calling thread, which must be a throw-away one.
 func perform(ctx context.Context, script plan, r firewall.Ruleset) (told outcome, err error) {
-	s := &stage{plan: script, devices: make(map[string]*device), port: firstPort}
+	s := &stage{plan: script, rig: newRig(), port: firstPort}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.setUp(); err != nil {
 		return outcome{}, stageError(ctx, err)
@@ -89,10 +87,7 @@ func (s *stage) setUp() (err error) {
 	} {
 		_ = sysctl(name, value)
 	}
-	if s.links, err = openLinks(); err != nil {
-		return err
-	}
-	if s.ears, err = openEars(); err != nil {
+	if err := s.open(); err != nil {
 		return err
 	}
 	if err := s.plug(s.plan.Outside, unix.IFF_TUN); err != nil {
@@ -161,20 +156,6 @@ func everywhere(kind uint8) netip.Prefix {
 		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	}
 	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-}
-
-func (s *stage) close() error {
-	var errs []error
-	for _, d := range s.devices {
-		errs = append(errs, d.close())
-	}
-	if s.ears != nil {
-		errs = append(errs, s.ears.close())
-	}
-	if s.links != nil {
-		errs = append(errs, s.links.close())
-	}
-	return errors.Join(errs...)
 }
 
 func (s *stage) untried(format string, args ...any) {

@@ -118,7 +118,7 @@ func TryTwin(ctx context.Context, policy firewall.Policy, listeners []sockets.Li
 
 // performTwin is done on a thread of the throw-away namespace.
 func performTwin(ctx context.Context, host twinHost, plan twinPlan) (told Twin, err error) {
-	s := &twinStage{host: host, devices: make(map[string]*device)}
+	s := &twinStage{host: host, rig: newRig()}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.setUp(plan); err != nil {
 		return Twin{}, err

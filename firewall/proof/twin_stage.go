@@ -27,10 +27,8 @@ const (
 
 // twinStage is a network namespace that is made like a host.
 type twinStage struct {
-	host    twinHost
-	devices map[string]*device
-	links   *links
-	ears    *ears
+	host twinHost
+	rig
 	port    uint16
 	untried []string
 }
@@ -38,10 +36,7 @@ type twinStage struct {
 // setUp makes the interfaces, with the names and indexes that rules may ask for, then the settings, the addresses and the
 // routes to the sources.
 func (s *twinStage) setUp(plan twinPlan) (err error) {
-	if s.links, err = openLinks(); err != nil {
-		return err
-	}
-	if s.ears, err = openEars(); err != nil {
+	if err := s.open(); err != nil {
 		return err
 	}
 	s.port = firstTwinPort
@@ -142,20 +137,6 @@ func openDeviceAt(name string, index int) (*device, error) {
 		return failed("number the interface", fmt.Errorf("it has another index than %d: %w", index, err))
 	}
 	return d, nil
-}
-
-func (s *twinStage) close() error {
-	var errs []error
-	for _, d := range s.devices {
-		errs = append(errs, d.close())
-	}
-	if s.ears != nil {
-		errs = append(errs, s.ears.close())
-	}
-	if s.links != nil {
-		errs = append(errs, s.links.close())
-	}
-	return errors.Join(errs...)
 }
 
 // unruled sends a packet of each source before there is any rule. Those that do not arrive even so prove nothing by being

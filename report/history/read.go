@@ -28,10 +28,9 @@ func Open(ctx context.Context, path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	var version int
-	err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
-	if err == nil && version != schemaVersion {
-		err = fmt.Errorf("%w: its schema is %d, this one has %d", ErrVersion, version, schemaVersion)
+	version, err := versionOf(ctx, db)
+	if err == nil {
+		err = understood(version)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, reason(err)), db.Close())

@@ -44,20 +44,30 @@ CREATE INDEX IF NOT EXISTS knock_last ON knock (last);
 
 // prepare makes the tables of a new file, and refuses one of another version.
 func prepare(ctx context.Context, db *sql.DB) error {
-	var version int
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	version, err := versionOf(ctx, db)
+	switch {
+	case err != nil:
 		return err
-	}
-	switch version {
-	case schemaVersion:
-		return nil
-	case 0:
+	case version == 0:
 		if _, err := db.ExecContext(ctx, schema); err != nil {
 			return err
 		}
 		_, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
 		return err
 	default:
+		return understood(version)
+	}
+}
+
+func versionOf(ctx context.Context, db *sql.DB) (version int, err error) {
+	err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
+	return version, err
+}
+
+// understood is ErrVersion for any other than ours.
+func understood(version int) error {
+	if version != schemaVersion {
 		return fmt.Errorf("%w: its schema is %d, this one has %d", ErrVersion, version, schemaVersion)
 	}
+	return nil
 }

@@ -73,14 +73,9 @@ func (p *Process) heldBy(proc string, pid int) {
 
 // readProcess is the beginning of a file of a process, and nothing where it cannot be read.
 func readProcess(dir, name string) string {
-	file, err := os.Open(filepath.Join(dir, name))
+	text, err := limitedFile(filepath.Join(dir, name), processFile)
 	if err != nil {
-		return ""
-	}
-	defer func() { _ = file.Close() }() // only read
-	text, err := io.ReadAll(io.LimitReader(file, processFile))
-	if err != nil {
-		return "" // the process ended in between
+		return "" // not ours to read, or the process ended in between
 	}
 	return string(text)
 }
