@@ -115,8 +115,8 @@ func (s servers) dial(ctx context.Context, address, name string) (net.Conn, erro
 func BenchmarkCheckTLS(b *testing.B) {
 	s := newServers(b)
 	run := netcheck.TLS(netcheck.TLSTarget{
-		Host: loopbackHost, Port: 443, ServerName: lab.CloudName, Roots: s.roots,
-		Warn: expiryWarn, Fail: expiryFail,
+		Server: netcheck.Server{Host: loopbackHost, Port: 443, ServerName: lab.CloudName, Roots: s.roots,
+			Warn: expiryWarn, Fail: expiryFail},
 	})
 	bare := func(ctx context.Context) error {
 		conn, err := s.dial(ctx, webAddress, lab.CloudName)
@@ -153,10 +153,10 @@ func BenchmarkCheckDNS(b *testing.B) {
 func BenchmarkCheckLDAPS(b *testing.B) {
 	s := newServers(b)
 	run := netcheck.LDAPS(netcheck.LDAPSTarget{
-		Host: loopbackHost, Port: 636, ServerName: lab.DirectoryName, Roots: s.roots,
+		Server: netcheck.Server{Host: loopbackHost, Port: 636, ServerName: lab.DirectoryName, Roots: s.roots,
+			Warn: expiryWarn, Fail: expiryFail},
 		BindDN: lab.BindDN, PasswordFile: filepath.Join(s.dir, "ldap-password"),
 		BaseDN: lab.StaffDN, Filter: "(objectClass=person)", MinEntries: 1,
-		Warn: expiryWarn, Fail: expiryFail,
 	})
 	bare := func(ctx context.Context) error { return s.bareLDAP(ctx, false) }
 	withRootDSE := func(ctx context.Context) error { return s.bareLDAP(ctx, true) }

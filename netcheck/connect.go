@@ -19,7 +19,7 @@ const parallel = 4
 // nil) on each connection that is verified. The error is that of the name; what went wrong at an address stands in its
 // attempt. Every connection is closed, and every goroutine has ended, when reach returns, which is a little before the
 // deadline of ctx, so that there is still time to say what was seen.
-func (t TLSTarget) reach(ctx context.Context, options tlsprobe.Options, then use) ([]attempt, error) {
+func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) ([]attempt, error) {
 	ctx, cancel := withDeadline(ctx, defaultTimeout)
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, share(ctx, 19, 20))
@@ -45,7 +45,7 @@ func (t TLSTarget) reach(ctx context.Context, options tlsprobe.Options, then use
 }
 
 // announce says where the name leads, before anything is sent there.
-func (t TLSTarget) announce(ctx context.Context, addresses []netip.Addr) map[netip.Addr]string {
+func (t Server) announce(ctx context.Context, addresses []netip.Addr) map[netip.Addr]string {
 	if t.Reaching == nil || isAddress(t.Host) {
 		return nil
 	}

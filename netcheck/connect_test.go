@@ -110,7 +110,7 @@ func TestInsideConnectFaults(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			r := TLS(TLSTarget{Host: test.host, Port: test.port})(withTimeout(t, time.Second))
+			r := TLS(TLSTarget{Server{Host: test.host, Port: test.port}})(withTimeout(t, time.Second))
 			if r.Status != check.Fail || r.Cause != test.cause || !strings.Contains(r.Detail, test.words) {
 				t.Errorf("%s %s: %s; want %s: …%s…", r.Status, r.Cause, r.Detail, test.cause, test.words)
 			}
@@ -221,13 +221,13 @@ func TestReachingIsToldAndBlames(t *testing.T) {
 			"does not take a loopback address"},
 	} {
 		told := make(chan string, 4)
-		r := TLS(TLSTarget{Host: "localhost", Port: closed.Port(),
+		r := TLS(TLSTarget{Server{Host: "localhost", Port: closed.Port(),
 			Reaching: func(_ context.Context, host string, addresses []netip.Addr) map[netip.Addr]string {
 				if slices.Contains(addresses, closed.Addr()) {
 					told <- host
 				}
 				return c.bar
-			}})(t.Context())
+			}}})(t.Context())
 		at := slices.IndexFunc(r.Endpoints, func(e check.Endpoint) bool { return e.Address == closed.String() })
 		if at < 0 || r.Endpoints[at].Cause != c.cause || !strings.Contains(r.Endpoints[at].Detail, c.says) {
 			t.Errorf("%+v, want %s: %s", r.Endpoints, c.cause, c.says)

@@ -5,11 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"sync"
-	"time"
 
 	"sallyport/check"
 	"sallyport/tlsprobe"
@@ -17,18 +14,12 @@ import (
 
 // LDAPSTarget is a directory to check: TLS, bind, search.
 type LDAPSTarget struct {
-	Host         string          // a name, or an IP address
-	Port         uint16          //
-	ServerName   string          // whom the server must prove to be, also sent as SNI; Host when empty
-	Roots        *tlsprobe.Roots // the trusted authorities; nil trusts none
-	BindDN       string          // empty: anonymous
-	PasswordFile string          // read at each run, at most 4 KiB, without one line end after the password
-	BaseDN       string          // empty: the rootDSE alone is read
-	Filter       string          // empty: (objectClass=*)
-	MinEntries   int             // fewer entries below BaseDN are a failure
-	Warn, Fail   time.Duration   // how long before a certificate's end the check warns, fails; zero never does
-
-	Reaching Reaching // told where the name leads before it is connected to; nil: nobody
+	Server
+	BindDN       string // empty: anonymous
+	PasswordFile string // read at each run, at most 4 KiB, without one line end after the password
+	BaseDN       string // empty: the rootDSE alone is read
+	Filter       string // empty: (objectClass=*)
+	MinEntries   int    // fewer entries below BaseDN are a failure
 
 	// Refused remembers passwords that a directory has refused; give one value to all checks that use the same account.
 	// Nil means one of the check's own, which lives as long as the check.
@@ -59,9 +50,6 @@ func LDAPS(target LDAPSTarget) func(context.Context) check.Result {
 	}
 }
 
-// String is the target as an operator writes it: host:port.
-func (t LDAPSTarget) String() string { return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port))) }
-
 // limit is how many entries a search is to find at most: one more than it must, to show that there are more.
 func (t LDAPSTarget) limit() int { return max(t.MinEntries, 0) + 1 }
 
@@ -83,9 +71,7 @@ func newLDAPSRun(target LDAPSTarget) *ldapsRun {
 
 func (r *ldapsRun) result(ctx context.Context) check.Result {
 	options := r.prepare()
-	tls := TLSTarget{Host: r.Host, Port: r.Port, ServerName: r.ServerName, Roots: r.Roots, Warn: r.Warn, Fail: r.Fail,
-		Reaching: r.Reaching}
-	attempts, err := tls.reach(ctx, options, r.use)
+	attempts, err := r.reach(ctx, options, r.use)
 	if err != nil {
 		result := unresolved(err, r.String())
 		result.Evidence = r.evidence(nil)

@@ -180,7 +180,8 @@ func TestLDAPSHostile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			const timeout = time.Second
-			target := LDAPSTarget{Host: "127.0.0.1", Port: startLDAPFake(t, config, tt.serve), Roots: pki.roots,
+			target := LDAPSTarget{
+				Server: Server{Host: "127.0.0.1", Port: startLDAPFake(t, config, tt.serve), Roots: pki.roots},
 				BindDN: "cn=reader", PasswordFile: secretFile(t, "pw"), BaseDN: "dc=test", MinEntries: 5}
 			began := time.Now()
 			r := LDAPS(target)(withTimeout(t, timeout))
@@ -204,7 +205,7 @@ func TestLDAPSClientCertificate(t *testing.T) {
 	pki := newDirectoryPKI(t)
 	config := &tls.Config{Certificates: []tls.Certificate{pki.pair}, ClientAuth: tls.RequireAnyClientCert}
 	port := startLDAPFake(t, config, func(io.Writer, ber.Tag, int64, int) bool { return false })
-	target := LDAPSTarget{Host: "127.0.0.1", Port: port, Roots: pki.roots, BaseDN: "dc=test"}
+	target := LDAPSTarget{Server: Server{Host: "127.0.0.1", Port: port, Roots: pki.roots}, BaseDN: "dc=test"}
 	r := LDAPS(target)(withTimeout(t, 2*time.Second))
 	if r.Cause != check.TLSClientCertificate {
 		t.Errorf("got %q: %s; want tls.client-certificate", r.Cause, r.Detail)
@@ -216,7 +217,7 @@ func TestLDAPSLeavesNothing(t *testing.T) {
 	pki := newDirectoryPKI(t)
 	config := &tls.Config{Certificates: []tls.Certificate{pki.pair}}
 	port := startLDAPFake(t, config, func(io.Writer, ber.Tag, int64, int) bool { return true })
-	run := LDAPS(LDAPSTarget{Host: "127.0.0.1", Port: port, Roots: pki.roots, BaseDN: "dc=test"})
+	run := LDAPS(LDAPSTarget{Server: Server{Host: "127.0.0.1", Port: port, Roots: pki.roots}, BaseDN: "dc=test"})
 	stacks := func() int {
 		buf := make([]byte, 1<<20)
 		return strings.Count(string(buf[:runtime.Stack(buf, true)]), "go-ldap/ldap/v3.(*Conn)")

@@ -119,8 +119,8 @@ func (s *slapd) bindsOf(dn string) int {
 // target is a check of the server by a user of dc=test whose password is pw.
 func (s *slapd) target(t *testing.T, cn string) LDAPSTarget {
 	t.Helper()
-	return LDAPSTarget{Host: "127.0.0.1", Port: s.port, Roots: s.roots, BindDN: cn, PasswordFile: secretFile(t, "pw\n"),
-		BaseDN: "ou=people,dc=test", Filter: "(objectClass=person)", MinEntries: 5}
+	return LDAPSTarget{Server: Server{Host: "127.0.0.1", Port: s.port, Roots: s.roots}, BindDN: cn,
+		PasswordFile: secretFile(t, "pw\n"), BaseDN: "ou=people,dc=test", Filter: "(objectClass=person)", MinEntries: 5}
 }
 
 // runAtAll is a run at each of the server's addresses, as if a name had them.

@@ -10,8 +10,9 @@ import (
 	"sallyport/tlsprobe"
 )
 
-// TLSTarget is a TLS server to check.
-type TLSTarget struct {
+// Server is a server that speaks TLS: how it is reached, and how it is judged. Checks of every kind that speak TLS
+// have one.
+type Server struct {
 	Host       string          // a name, or an IP address
 	Port       uint16          //
 	ServerName string          // whom the server must prove to be, also sent as SNI; Host when empty
@@ -21,16 +22,21 @@ type TLSTarget struct {
 	Reaching Reaching // told where the name leads before it is connected to; nil: nobody
 }
 
+// TLSTarget is a TLS server to check.
+type TLSTarget struct {
+	Server
+}
+
 // Reaching is told to which addresses of a host connections will be made, so that who lets packets out knows them, and
 // returns why some of them are not let out. It must be bounded in time, and safe for concurrent use.
 type Reaching func(ctx context.Context, host string, addresses []netip.Addr) map[netip.Addr]string
 
 // String is the target as an operator writes it: host:port.
-func (t TLSTarget) String() string {
+func (t Server) String() string {
 	return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port)))
 }
 
-func (t TLSTarget) serverName() string {
+func (t Server) serverName() string {
 	if t.ServerName != "" {
 		return t.ServerName
 	}

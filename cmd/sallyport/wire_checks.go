@@ -54,10 +54,10 @@ func wireDNS(c config.DNS) check.Check {
 }
 
 func wireTLS(c config.TLS, roots *tlsprobe.Roots, reaching netcheck.Reaching, after []string) check.Check {
-	target := netcheck.TLSTarget{
+	target := netcheck.TLSTarget{Server: netcheck.Server{
 		Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots, Warn: c.Warn, Fail: c.Fail,
 		Reaching: reaching,
-	}
+	}}
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindTLS, Target: target.String(), After: after, Run: netcheck.TLS(target),
 	})
@@ -67,9 +67,10 @@ func wireLDAPS(
 	c config.LDAPS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching, after []string,
 ) check.Check {
 	target := netcheck.LDAPSTarget{
-		Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots, Warn: c.Warn, Fail: c.Fail,
+		Server: netcheck.Server{Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots,
+			Warn: c.Warn, Fail: c.Fail, Reaching: reaching},
 		BindDN: c.BindDN, PasswordFile: c.PasswordFile, BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries,
-		Refused: refused, Reaching: reaching,
+		Refused: refused,
 	}
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindLDAPS, Target: "ldaps://" + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))),
