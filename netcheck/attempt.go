@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/dial"
 	"sallyport/tlsprobe"
 )
 
@@ -25,6 +26,7 @@ const (
 // attempt is what was seen at one address of a target.
 type attempt struct {
 	address netip.AddrPort
+	from    dial.Options // every connection of the attempt is made from there
 	phases  []check.Phase
 	facts   tlsprobe.Facts
 	conn    *tls.Conn // verified, and open only while the attempt's use runs

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"sallyport/check"
+	"sallyport/netcheck/dial"
 )
 
 // classifyConnect names why connect(2) failed. A refusal that the network cannot make is this host's own: EPERM is a
@@ -12,7 +13,10 @@ import (
 // says from elsewhere is told apart by the socket's error queue.
 func classifyConnect(err error) (check.Cause, string) {
 	number, _ := errors.AsType[syscall.Errno](err) // 0 when there is none
-	if answer, ok := errors.AsType[*icmpError](err); ok {
+	if lacking, ok := errors.AsType[*dial.SourceError](err); ok {
+		return check.ConnectSource, cleanText(lacking.Error(), maxDetail)
+	}
+	if answer, ok := errors.AsType[*dial.ICMPError](err); ok {
 		return classifyICMP(answer, number)
 	}
 	switch number {
@@ -40,16 +44,16 @@ func classifyConnect(err error) (check.Cause, string) {
 
 // classifyICMP names a connection that an ICMP message ended. A prohibition that comes from this host itself, for a
 // target that is another, is a firewall here; a host unreachable from here is a neighbour that does not answer.
-func classifyICMP(answer *icmpError, number syscall.Errno) (check.Cause, string) {
-	own := answer.from != answer.target && answer.own()
+func classifyICMP(answer *dial.ICMPError, number syscall.Errno) (check.Cause, string) {
+	own := answer.Own()
 	switch {
-	case own && answer.prohibits():
-		return check.ConnectBlockedHere, "this host does not let the connection out: its own " + answer.words()
-	case own && answer.unreachable():
+	case own && answer.Prohibits():
+		return check.ConnectBlockedHere, "this host does not let the connection out: its own " + answer.Words()
+	case own && answer.Unreachable():
 		return check.ConnectUnreachable, "the host is unreachable: nobody on its link answers for the address"
 	case number == syscall.ECONNREFUSED:
-		return check.ConnectRefused, "the connection is refused: " + answer.words()
+		return check.ConnectRefused, "the connection is refused: " + answer.Words()
 	default:
-		return check.ConnectUnreachable, "the host is unreachable: " + answer.words()
+		return check.ConnectUnreachable, "the host is unreachable: " + answer.Words()
 	}
 }

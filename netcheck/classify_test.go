@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"sallyport/check"
+	"sallyport/netcheck/dial"
 	"sallyport/tlsprobe"
 )
 
@@ -34,8 +35,8 @@ func certificateError(p tlsprobe.Problem) error {
 // by the other tests.
 func TestClassify(t *testing.T) {
 	t.Parallel()
-	icmp := &icmpError{err: syscall.EHOSTUNREACH, origin: originICMP, kind: 3, code: 13,
-		from: netip.MustParseAddr("192.0.2.1"), target: netip.MustParseAddr("192.0.2.9")}
+	icmp := &dial.ICMPError{Err: syscall.EHOSTUNREACH, Type: 3, Code: 13,
+		From: netip.MustParseAddr("192.0.2.1"), Target: netip.MustParseAddr("192.0.2.9")}
 	tests := []struct {
 		name  string
 		err   error

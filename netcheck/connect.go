@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/dial"
 	"sallyport/tlsprobe"
 )
 
@@ -35,6 +36,7 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 	for i, address := range addresses {
 		attempts[i].address = netip.AddrPortFrom(address, t.Port)
 		attempts[i].phases = []check.Phase{named}
+		attempts[i].from = t.from()
 	}
 	options.ServerName, options.Roots = t.serverName(), t.Roots
 	options.Warn, options.Fail = t.Warn, t.Fail
@@ -93,7 +95,7 @@ func tryAll(ctx context.Context, attempts []attempt, options tlsprobe.Options, t
 func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) error {
 	var conn net.Conn
 	err := a.timed(phaseConnect, func() (err error) {
-		conn, err = dial(ctx, a.address)
+		conn, err = dial.TCP(ctx, a.address, a.from)
 		return err
 	})
 	if err != nil {
@@ -122,17 +124,4 @@ func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprob
 		return a.secondOpinion(ctx, options, err)
 	}
 	return nil
-}
-
-// dial connects to one address. Keep-alives are off: no probe lives that long.
-func dial(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
-	queue := errorQueue{fd: -1}
-	defer queue.close()
-	dialer := net.Dialer{KeepAlive: -1, Control: queue.watch}
-	dialer.SetMultipathTCP(false)
-	conn, err := dialer.DialContext(ctx, "tcp", address.String())
-	if err != nil {
-		return nil, queue.explain(err, address.Addr())
-	}
-	return conn, nil
 }

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"sallyport/check"
 	"sallyport/tlsprobe/tlsprobetest"
@@ -63,61 +62,6 @@ func inside(t *testing.T) {
 	t.Helper()
 	if os.Getenv(insideVariable) == "" {
 		t.Skip("run by TestInNamespace")
-	}
-}
-
-// TestInsideConnectFaults makes each fault of connect(2) by nft and routes.
-func TestInsideConnectFaults(t *testing.T) {
-	inside(t)
-	command(t, "nft", `table inet faults { chain in { type filter hook input priority 0;
-		tcp dport 1001 drop
-		tcp dport 1002 reject with tcp reset
-		tcp dport 1003 reject with icmpx host-unreachable
-		tcp dport 1004 reject with icmpx admin-prohibited
-		udp dport 1005 reject with icmpx port-unreachable
-		tcp dport 1005 reject with icmpx port-unreachable
-	}; chain out { type filter hook output priority 0;
-		ip daddr 10.9.0.9 reject with icmpx admin-prohibited
-	}; }`)
-	for _, route := range []string{"prohibit 192.0.2.1", "blackhole 192.0.2.2", "unreachable 192.0.2.3"} {
-		command(t, "ip", append([]string{"route", "add"}, strings.Fields(route)...)...)
-	}
-	for _, words := range []string{"link add v0 type veth peer name v1", "link set v0 up", "link set v1 up",
-		"address add 10.9.0.1/24 dev v0", "neighbour add 10.9.0.9 lladdr 02:00:00:00:00:09 dev v0"} {
-		command(t, "ip", strings.Fields(words)...)
-	}
-	tests := []struct {
-		name, host string
-		port       uint16
-		cause      check.Cause
-		words      string
-	}{
-		{"closed port", "127.0.0.1", 1000, check.ConnectRefused, "refused"},
-		{"drop", "127.0.0.1", 1001, check.ConnectTimeout, "no answer to the connection attempt"},
-		{"tcp reset", "127.0.0.1", 1002, check.ConnectRefused, "refused"},
-		{"host unreachable", "127.0.0.1", 1003, check.ConnectUnreachable, "ICMP host unreachable from 127.0.0.1"},
-		{"prohibited", "127.0.0.1", 1004, check.ConnectUnreachable, "ICMP communication administratively prohibited from"},
-		{"host unreachable, IPv6", "::1", 1003, check.ConnectUnreachable, "ICMP address unreachable from ::1"},
-		{"prohibited, IPv6", "::1", 1004, check.ConnectUnreachable, "ICMP communication admin"},
-		{"port unreachable", "127.0.0.1", 1005, check.ConnectRefused, "ICMP port unreachable from 127.0.0.1"},
-		{"own firewall", "10.9.0.9", 443, check.ConnectBlockedHere, "its own ICMP communication admin"},
-		{"prohibit route", "192.0.2.1", 443, check.ConnectBlockedHere, "permission denied"},
-		{"blackhole route", "192.0.2.2", 443, check.ConnectBlockedHere, "blackhole"},
-		{"unreachable route", "192.0.2.3", 443, check.ConnectUnreachable, "this host has no way"},
-		{"no route", "198.51.100.1", 443, check.ConnectUnreachable, "this host has no way"},
-		{"no route, IPv6", "2001:db8::1", 443, check.ConnectUnreachable, "this host has no way"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			r := TLS(TLSTarget{Server{Host: test.host, Port: test.port}})(withTimeout(t, time.Second))
-			if r.Status != check.Fail || r.Cause != test.cause || !strings.Contains(r.Detail, test.words) {
-				t.Errorf("%s %s: %s; want %s: …%s…", r.Status, r.Cause, r.Detail, test.cause, test.words)
-			}
-			if lastPhase(r) != "connect" {
-				t.Errorf("it ended in the phase %q", lastPhase(r))
-			}
-		})
 	}
 }
 
@@ -187,23 +131,6 @@ func expectEndpoints(t *testing.T, r check.Result, want ...check.Status) {
 			t.Errorf("%+d endpoints with status %s: %+v", n, status, r.Endpoints)
 		}
 	}
-}
-
-// TestInsideNoPort leaves this host a single port to send from, and takes it.
-func TestInsideNoPort(t *testing.T) {
-	inside(t)
-	port := startTCP(t, untilClosed)
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("61000 61000"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("32768 60999"), 0o600) }()
-	dialer := net.Dialer{}
-	conn, err := dialer.DialContext(context.Background(), "tcp", local(int(port)).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	expectResult(t, localTarget(port, nil), check.Fail, check.ConnectSource, "nothing to send from", "connect")
 }
 
 // TestReachingIsToldAndBlames holds that a check says where it is about to connect to, and puts a refusal on this host where

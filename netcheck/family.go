@@ -2,12 +2,12 @@ package netcheck
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"syscall"
 
 	"sallyport/check"
+	"sallyport/netcheck/dial"
 )
 
 // setAside judges addresses that this host cannot send to at all for want of a route, as most hosts have none for IPv6.
@@ -23,11 +23,17 @@ func setAside(host string, attempts []attempt) {
 		other := slices.ContainsFunc(attempts, func(b attempt) bool {
 			return usable(b) && b.address.Addr().Is4() != a.address.Addr().Is4()
 		})
-		family := familyOf(a.address.Addr())
+		family := dial.Family(a.address.Addr())
+		wanted, chosen := errors.AsType[*dial.SourceError](a.err)
 		switch {
+		case other && chosen:
+			a.skipped = "not tried: " + wanted.Error()
 		case other:
 			a.skipped = "not tried: this host has no route for " + family
-		case !slices.ContainsFunc(attempts, usable) && !isAddress(host) && !hasFamily(a.address.Addr()):
+		case !slices.ContainsFunc(attempts, usable) && !isAddress(host) && chosen:
+			a.err = &opinion{cause: check.ConnectNoAddress, err: a.err, words: "the name has no address that can be " +
+				"reached from there: only " + family + " ones, and " + wanted.Error()}
+		case !slices.ContainsFunc(attempts, usable) && !isAddress(host) && !dial.HasFamily(a.address.Addr()):
 			a.err = &opinion{cause: check.ConnectNoAddress, err: a.err, words: "the name has no address that this host " +
 				"can use: only " + family + " ones, and this host has none of its own"}
 		}
@@ -41,40 +47,23 @@ func unroutable(a attempt) bool {
 	if !ok || at.phase != phaseConnect {
 		return false
 	}
-	if _, ok := errors.AsType[*icmpError](a.err); ok {
+	if _, ok := errors.AsType[*dial.ICMPError](a.err); ok {
 		return false // a router said so: this host did send
+	}
+	if lacking, ok := errors.AsType[*dial.SourceError](a.err); ok {
+		return lacking.Lack == dial.OtherFamily
 	}
 	switch {
 	case errors.Is(a.err, syscall.ENETUNREACH), errors.Is(a.err, syscall.EAFNOSUPPORT):
 		return true
 	case errors.Is(a.err, syscall.EADDRNOTAVAIL):
-		return !hasFamily(a.address.Addr())
+		return !dial.HasFamily(a.address.Addr())
 	default:
 		return false
 	}
 }
 
-func familyOf(a netip.Addr) string {
-	if a.Is4() {
-		return "IPv4"
-	}
-	return "IPv6"
-}
-
 func isAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil
-}
-
-// hasFamily says whether this host has an address of a's family that reaches beyond itself and its links. Where the
-// system does not tell (a sandbox without netlink), it is taken to have one.
-func hasFamily(a netip.Addr) bool {
-	own, err := net.InterfaceAddrs()
-	if err != nil {
-		return true
-	}
-	return slices.ContainsFunc(own, func(address net.Addr) bool {
-		prefix, err := netip.ParsePrefix(address.String())
-		return err == nil && prefix.Addr().Is4() == a.Is4() && prefix.Addr().IsGlobalUnicast()
-	})
 }

@@ -5,11 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/netip"
 	"syscall"
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/dial"
 	"sallyport/tlsprobe"
 )
 
@@ -53,7 +53,7 @@ func (a *attempt) secondOpinion(ctx context.Context, options tlsprobe.Options, f
 // resetAtOnce connects and says nothing. A reset then is no answer to a ClientHello: whoever accepts there throws
 // everybody out. On the first connection the two look the same, for the ClientHello is on its way before the reset.
 func (a *attempt) resetAtOnce(ctx context.Context) *opinion {
-	conn, err := dial(ctx, a.address)
+	conn, err := dial.TCP(ctx, a.address, a.from)
 	if err == nil {
 		defer func() { _ = conn.Close() }()
 		if err = conn.SetReadDeadline(time.Now().Add(min(idleWait, share(ctx, 1, 2)))); err == nil {
@@ -73,7 +73,7 @@ func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *o
 	waited := a.facts.Duration
 	options.Offer = tlsprobe.OfferSmall
 	start := time.Now()
-	facts, answered := again(ctx, a.address, options)
+	facts, answered := a.again(ctx, options)
 	took := time.Since(start)
 	if !answered || took > waited/3 {
 		return nil
@@ -81,7 +81,7 @@ func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *o
 	options.Offer = tlsprobe.OfferDefault
 	once, cancel := context.WithTimeout(ctx, min(3*took+idleWait, share(ctx, 3, 4)))
 	defer cancel()
-	if _, answered := again(once, a.address, options); answered {
+	if _, answered := a.again(once, options); answered {
 		return nil
 	}
 	a.facts = facts
@@ -92,7 +92,7 @@ func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *o
 // legacy offers everything old. A server that answers it with TLS 1.2 is not old: what it lacks is a common suite.
 func (a *attempt) legacy(ctx context.Context, options tlsprobe.Options) *opinion {
 	options.Offer = tlsprobe.OfferLegacy
-	facts, answered := again(ctx, a.address, options)
+	facts, answered := a.again(ctx, options)
 	if !answered || facts.Version == 0 || facts.Version >= tls.VersionTLS12 {
 		return nil
 	}
@@ -101,8 +101,8 @@ func (a *attempt) legacy(ctx context.Context, options tlsprobe.Options) *opinion
 }
 
 // again shakes hands on a new connection, which is closed, and says whether the server answered with anything at all.
-func again(ctx context.Context, address netip.AddrPort, options tlsprobe.Options) (tlsprobe.Facts, bool) {
-	conn, err := dial(ctx, address)
+func (a *attempt) again(ctx context.Context, options tlsprobe.Options) (tlsprobe.Facts, bool) {
+	conn, err := dial.TCP(ctx, a.address, a.from)
 	if err != nil {
 		return tlsprobe.Facts{}, false
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"sallyport/netcheck/dial"
 	"sallyport/tlsprobe"
 )
 
@@ -18,6 +19,9 @@ type Server struct {
 	ServerName string          // whom the server must prove to be, also sent as SNI; Host when empty
 	Roots      *tlsprobe.Roots // the trusted authorities; nil trusts none
 	Warn, Fail time.Duration   // how long before a certificate's end the check warns, fails; zero never does
+
+	Source    netip.Addr // an address of this host to connect from; the zero value leaves it to the routes
+	Interface string     // the interface to connect by, whatever the routes say; empty leaves it to them
 
 	Reaching Reaching // told where the name leads before it is connected to; nil: nobody
 }
@@ -35,6 +39,9 @@ type Reaching func(ctx context.Context, host string, addresses []netip.Addr) map
 func (t Server) String() string {
 	return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port)))
 }
+
+// from is where this host connects from.
+func (t Server) from() dial.Options { return dial.Options{Source: t.Source, Interface: t.Interface} }
 
 func (t Server) serverName() string {
 	if t.ServerName != "" {
