@@ -21,6 +21,7 @@ import (
 	"sallyport/check"
 	"sallyport/integration/lab"
 	"sallyport/netcheck"
+	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
 )
 
@@ -132,7 +133,7 @@ func BenchmarkCheckTLS(b *testing.B) {
 func BenchmarkCheckDNS(b *testing.B) {
 	newServers(b)
 	run := netcheck.DNS(netcheck.DNSTarget{ // the cloud's name is a public one, and must not be at a loopback address
-		Query: lab.DirectoryName, Type: "A", Servers: []netip.AddrPort{netip.MustParseAddrPort(nameAddress)},
+		Query: lab.DirectoryName, Type: "A", Servers: []resolver.Server{resolver.At(netip.MustParseAddrPort(nameAddress))},
 	})
 	client := dns.Client{UDPSize: 1232}
 	bare := func(ctx context.Context) error {

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/netcheck/dial"
+	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
 )
 
@@ -93,7 +94,7 @@ func TestClassify(t *testing.T) {
 
 		{"second opinion", &phaseError{phase: phaseTLS, err: &opinion{cause: check.TLSLegacy, words: "old",
 			err: handshakeError(tlsprobe.FailedVersion)}}, check.TLSLegacy, "old"},
-		{"name server", fmt.Errorf("resolve: %w", &DNSError{Cause: check.DNSRefused, Name: "a.test", Detail: "no"}),
+		{"name server", fmt.Errorf("resolve: %w", &resolver.Error{Cause: check.DNSRefused, Name: "a.test", Detail: "no"}),
 			check.DNSRefused, "a.test: no"},
 	}
 	for _, test := range tests {

@@ -5,34 +5,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/resolver"
 )
 
-const (
-	// defaultDNSTimeout bounds a run whose context brings no deadline.
-	defaultDNSTimeout = 5 * time.Second
-	// maxParallelServers is how many servers are asked at the same time.
-	maxParallelServers = 16
-)
+// defaultDNSTimeout bounds a run whose context brings no deadline.
+const defaultDNSTimeout = 5 * time.Second
 
 // DNSTarget is a name that must resolve at each of the servers.
 type DNSTarget struct {
-	Query   string           // taken as fully qualified: no search list is applied; for PTR an address will do
-	Type    string           // a record type by its name: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, ...
-	Servers []netip.AddrPort // asked one by one; empty: those of /etc/resolv.conf, read anew at each run
-	Expect  []string         // where given, the answer's data must be exactly these, in any order
+	Query   string            // taken as fully qualified: no search list is applied; for PTR an address will do
+	Type    string            // a record type by its name: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, ...
+	Servers []resolver.Server // asked one by one; empty: those of /etc/resolv.conf, read anew at each run
+	Expect  []string          // where given, the answer's data must be exactly these, in any order
 
 	resolvConf string // instead of /etc/resolv.conf, for tests
 }
 
-// DNS is the check of a DNSTarget. Each server is asked separately, by UDP with a few repetitions and by TCP when the
-// answer was truncated (RFC 7766 section 5), and is an endpoint of the result.
+// DNS is the check of a DNSTarget. Each server is asked separately, by its transport, and is an endpoint of the result.
 //
 // The verdict follows what a stub resolver would live through (resolver(5)): it takes the first definite answer, and
 // passes by a server that gives none.
@@ -43,32 +36,34 @@ type DNSTarget struct {
 //   - Different addresses are no disagreement: round robin and geographic answers are usual. Who wants them fixed
 //     writes Expect.
 func DNS(target DNSTarget) func(context.Context) check.Result {
-	return func(ctx context.Context) check.Result {
-		ctx, cancel := withDeadline(ctx, defaultDNSTimeout)
-		defer cancel()
-		question, err := newDNSQuestion(target.Query, target.Type)
-		if err != nil {
+	question, err := resolver.NewQuestion(target.Query, target.Type)
+	if err != nil {
+		return func(context.Context) check.Result {
 			return check.Result{Status: check.Unknown, Cause: check.Internal, Detail: err.Error(),
 				Remedy: "Correct query and type of this check."}
 		}
-		servers, err := target.servers()
-		if err != nil {
-			return dnsResult(target, question, nil, &DNSError{Cause: check.DNSNoResolver, Err: err})
+	}
+	configured := resolver.Exchangers(target.Servers)
+	return func(ctx context.Context) check.Result {
+		ctx, cancel := withDeadline(ctx, defaultDNSTimeout)
+		defer cancel()
+		servers := configured
+		if len(servers) == 0 {
+			conf, err := resolver.ReadConf(cmp.Or(target.resolvConf, resolver.ConfPath))
+			if err != nil {
+				return dnsResult(target, question, nil, &resolver.Error{Cause: check.DNSNoResolver, Err: err})
+			}
+			servers = conf.Exchangers()
 		}
-		answers := askServers(ctx, servers, question, target.Expect)
+		answers := resolver.AskAll(ctx, servers, question, resolver.Want{Data: target.Expect})
+		for i := range answers {
+			judgeSecured(answers[i].Err)
+		}
+		for _, s := range servers {
+			s.Rest()
+		}
 		return dnsResult(target, question, answers, overallDNS(answers))
 	}
-}
-
-func (t DNSTarget) servers() ([]netip.AddrPort, error) {
-	if len(t.Servers) > 0 {
-		return t.Servers, nil
-	}
-	conf, err := readResolvConf(cmp.Or(t.resolvConf, resolvConfPath))
-	if err != nil {
-		return nil, err
-	}
-	return conf.servers, nil
 }
 
 // withDeadline is ctx with a deadline of at most limit from now where it has none.
@@ -79,60 +74,13 @@ func withDeadline(ctx context.Context, limit time.Duration) (context.Context, co
 	return context.WithTimeout(ctx, limit)
 }
 
-// serverAnswer is what one server made of the question.
-type serverAnswer struct {
-	server  netip.AddrPort
-	took    time.Duration
-	reply   dnsReply // zero when nothing usable came back
-	verdict dnsVerdict
-	err     *DNSError // nil when the answer is good
-}
-
-// askServers asks every server; there is at least one.
-func askServers(ctx context.Context, servers []netip.AddrPort, q dnsQuestion, expect []string) []serverAnswer {
-	answers := make([]serverAnswer, len(servers))
-	slots := make(chan struct{}, maxParallelServers)
-	var group sync.WaitGroup
-	for i, server := range servers[1:] {
-		group.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			answers[i+1] = askServer(ctx, server, q, expect)
-		})
-	}
-	answers[0] = askServer(ctx, servers[0], q, expect) // the usual single server costs no goroutine
-	group.Wait()
-	return answers
-}
-
-// askServer asks one server and judges its answer; a SERVFAIL is looked into.
-func askServer(ctx context.Context, server netip.AddrPort, q dnsQuestion, expect []string) (a serverAnswer) {
-	a.server = server
-	began := time.Now()
-	defer func() { a.took = time.Since(began) }()
-	reply, err := exchange(ctx, server, q)
-	if err != nil {
-		a.err = transportDNSError(ctx, err)
-	} else {
-		a.reply, a.verdict = reply, judgeReply(q, reply.msg, expect)
-		if a.verdict.cause == check.DNSServFail {
-			a.verdict = explainServFail(ctx, server, q, a.verdict)
-		}
-		a.err = a.verdict.asError(reply)
-	}
-	if a.err != nil {
-		a.err.Name, a.err.Type, a.err.Server = q.display(), q.typeName(), server
-	}
-	return a
-}
-
 // overallDNS is the error of the whole: nil when every server answers well; of the first server when all fail; else
 // the most telling one, a disagreement before an absence.
-func overallDNS(answers []serverAnswer) *DNSError {
-	var failed []serverAnswer
-	good := slices.IndexFunc(answers, func(a serverAnswer) bool { return a.err == nil })
+func overallDNS(answers []resolver.Answer) *resolver.Error {
+	var failed []resolver.Answer
+	good := slices.IndexFunc(answers, func(a resolver.Answer) bool { return a.Err == nil })
 	for _, a := range answers {
-		if a.err != nil {
+		if a.Err != nil {
 			failed = append(failed, a)
 		}
 	}
@@ -140,54 +88,54 @@ func overallDNS(answers []serverAnswer) *DNSError {
 		return nil
 	}
 	if good < 0 {
-		return failed[0].err
+		return failed[0].Err
 	}
 	for _, a := range failed {
-		if a.err.definite() {
+		if a.Err.Definite() {
 			return disagreement(a, answers[good])
 		}
 	}
-	return failed[0].err
+	return failed[0].Err
 }
 
-func disagreement(bad, good serverAnswer) *DNSError {
-	e := *bad.err
+func disagreement(bad, good resolver.Answer) *resolver.Error {
+	e := *bad.Err
 	if e.Cause != check.DNSMismatch {
 		e.Cause = check.DNSMismatch
 		e.Detail = fmt.Sprintf("the resolvers disagree: %s says %s, %s answers %s",
-			bad.server, bad.err.Cause, good.server, good.verdict.summary())
+			bad.Server, bad.Err.Cause, good.Server, good.Verdict.Summary())
 	}
 	return &e
 }
 
 // dnsStatus is fail, unless a stub resolver still gets its answer from another server.
-func dnsStatus(err *DNSError, answers []serverAnswer) check.Status {
+func dnsStatus(err *resolver.Error, answers []resolver.Answer) check.Status {
 	switch {
 	case err == nil:
 		return check.OK
 	case errors.Is(err.Err, context.Canceled):
 		return check.Unknown
-	case err.definite():
+	case err.Definite():
 		return check.Fail
-	case slices.ContainsFunc(answers, func(a serverAnswer) bool { return a.err == nil }):
+	case slices.ContainsFunc(answers, func(a resolver.Answer) bool { return a.Err == nil }):
 		return check.Warn
 	default:
 		return check.Fail
 	}
 }
 
-func dnsResult(t DNSTarget, q dnsQuestion, answers []serverAnswer, err *DNSError) check.Result {
+func dnsResult(t DNSTarget, q resolver.Question, answers []resolver.Answer, err *resolver.Error) check.Result {
 	r := check.Result{Status: dnsStatus(err, answers), Evidence: dnsEvidence(q, answers)}
 	for _, a := range answers {
-		r.Endpoints = append(r.Endpoints, a.endpoint())
+		r.Endpoints = append(r.Endpoints, dnsEndpoint(a))
 	}
 	if err == nil {
-		r.Detail = fmt.Sprintf("%s %s is %s%s", q.display(), q.typeName(), answers[0].verdict.summary(),
+		r.Detail = fmt.Sprintf("%s %s is %s%s", q, q.TypeName(), answers[0].Verdict.Summary(),
 			atServers(len(answers)))
 		return r
 	}
 	if err.Name == "" {
-		err.Name, err.Type = q.display(), q.typeName()
+		err.Name, err.Type = q.String(), q.TypeName()
 	}
 	r.Cause, r.Detail, r.Remedy = err.Cause, err.Error(), remedyDNS(err, t.Expect)
 	if failing := countFailing(answers); failing > 0 && len(answers) > 1 {
@@ -196,27 +144,26 @@ func dnsResult(t DNSTarget, q dnsQuestion, answers []serverAnswer, err *DNSError
 	return r
 }
 
-func (a serverAnswer) endpoint() check.Endpoint {
-	e := check.Endpoint{Address: a.server.String(), Status: check.OK,
-		Phases: []check.Phase{{Name: "dns", Duration: a.took}}}
-	if a.err != nil {
-		e.Status, e.Cause, e.Detail = check.Fail, a.err.Cause, a.err.Detail
-		if errors.Is(a.err.Err, context.Canceled) {
+func dnsEndpoint(a resolver.Answer) check.Endpoint {
+	e := check.Endpoint{Address: a.Server, Status: check.OK, Phases: []check.Phase{{Name: "dns", Duration: a.Took}}}
+	if a.Err != nil {
+		e.Status, e.Cause, e.Detail = check.Fail, a.Err.Cause, a.Err.Detail
+		if errors.Is(a.Err.Err, context.Canceled) {
 			e.Status = check.Unknown
 		}
 		return e
 	}
-	e.Detail = a.verdict.summary()
-	if a.reply.transport == "tcp" {
+	e.Detail = a.Verdict.Summary()
+	if a.Reply.Truncated {
 		e.Detail += ", by TCP because the answer by UDP was truncated"
 	}
 	return e
 }
 
-func countFailing(answers []serverAnswer) int {
+func countFailing(answers []resolver.Answer) int {
 	n := 0
 	for _, a := range answers {
-		if a.err != nil {
+		if a.Err != nil {
 			n++
 		}
 	}
@@ -228,13 +175,4 @@ func atServers(n int) string {
 		return ""
 	}
 	return fmt.Sprintf(" at each of %d servers", n)
-}
-
-// list joins the first items of a list of total, and says how many more there are.
-func list(items []string, total int) string {
-	joined := strings.Join(items, ", ")
-	if more := total - len(items); more > 0 {
-		joined += fmt.Sprintf(" and %d more", more)
-	}
-	return joined
 }

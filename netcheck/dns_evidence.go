@@ -1,5 +1,7 @@
 package netcheck
 
+import "sallyport/netcheck/resolver"
+
 // maxAnswersKept is how many records of an answer the evidence keeps.
 const maxAnswersKept = 20
 
@@ -12,38 +14,39 @@ type DNSEvidence struct {
 
 // DNSServerEvidence is what one server answered.
 type DNSServerEvidence struct {
-	Server        string             `json:"server"`
-	Rcode         string             `json:"rcode,omitempty"` // empty: no usable answer
-	Extended      []DNSExtendedError `json:"extended_errors,omitempty"`
-	Transport     string             `json:"transport,omitempty"`     // udp, or tcp after a truncated answer
-	Tries         int                `json:"tries,omitempty"`         // packets sent by UDP until the answer came
-	Authoritative bool               `json:"authoritative,omitempty"` // AA
-	Authenticated bool               `json:"authenticated,omitempty"` // AD: the server validated the answer
-	Truncated     bool               `json:"truncated,omitempty"`     // TC in the answer by UDP
-	Chain         []string           `json:"chain,omitempty"`         // names that aliases led through
-	Answers       []string           `json:"answers,omitempty"`       // the first maxAnswersKept
-	AnswerCount   int                `json:"answer_count"`
-	TTL           uint32             `json:"ttl_s"` // the lowest of the answer
+	Server        string                   `json:"server"`
+	Rcode         string                   `json:"rcode,omitempty"` // empty: no usable answer
+	Extended      []resolver.ExtendedError `json:"extended_errors,omitempty"`
+	Transport     string                   `json:"transport,omitempty"`     // udp, or tcp after a truncated answer
+	Tries         int                      `json:"tries,omitempty"`         // packets sent by UDP until the answer came
+	Authoritative bool                     `json:"authoritative,omitempty"` // AA
+	Authenticated bool                     `json:"authenticated,omitempty"` // AD: the server validated the answer
+	Truncated     bool                     `json:"truncated,omitempty"`     // TC in the answer by UDP
+	Chain         []string                 `json:"chain,omitempty"`         // names that aliases led through
+	Answers       []string                 `json:"answers,omitempty"`       // the first maxAnswersKept
+	AnswerCount   int                      `json:"answer_count"`
+	TTL           uint32                   `json:"ttl_s"` // the lowest of the answer
 }
 
-func dnsEvidence(q dnsQuestion, answers []serverAnswer) DNSEvidence {
-	e := DNSEvidence{Query: q.display(), Type: q.typeName()}
+func dnsEvidence(q resolver.Question, answers []resolver.Answer) DNSEvidence {
+	e := DNSEvidence{Query: q.String(), Type: q.TypeName()}
 	for _, a := range answers {
-		e.Servers = append(e.Servers, a.evidence())
+		e.Servers = append(e.Servers, dnsServerEvidence(a))
 	}
 	return e
 }
 
-func (a serverAnswer) evidence() DNSServerEvidence {
-	e := DNSServerEvidence{Server: a.server.String()}
-	msg := a.reply.msg
+func dnsServerEvidence(a resolver.Answer) DNSServerEvidence {
+	e := DNSServerEvidence{Server: a.Server}
+	msg := a.Reply.Msg
 	if msg == nil {
 		return e
 	}
-	e.Rcode, e.Extended = rcodeName(msg.Rcode), extendedErrors(msg)
-	e.Transport, e.Tries, e.Truncated = a.reply.transport, a.reply.tries, a.reply.truncated
+	e.Rcode, e.Extended = resolver.RcodeName(msg.Rcode), resolver.ExtendedErrors(msg)
+	e.Transport, e.Tries, e.Truncated = a.Reply.Transport.String(), a.Reply.Tries, a.Reply.Truncated
 	e.Authoritative, e.Authenticated = msg.Authoritative, msg.AuthenticatedData
-	e.Chain, e.Answers = shown(a.verdict.chain, maxAnswersKept), shown(a.verdict.data, maxAnswersKept)
-	e.AnswerCount, e.TTL = len(a.verdict.data), a.verdict.ttl
+	e.Chain = resolver.Shown(a.Verdict.Chain, maxAnswersKept)
+	e.Answers = resolver.Shown(a.Verdict.Data, maxAnswersKept)
+	e.AnswerCount, e.TTL = len(a.Verdict.Data), a.Verdict.TTL
 	return e
 }

@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"sallyport/check"
+	"sallyport/netcheck/resolver"
 )
 
 // remedyDNS is what to do about a failed resolution, in one sentence.
-func remedyDNS(e *DNSError, expect []string) string {
+func remedyDNS(e *resolver.Error, expect []string) string {
 	server := "the resolver"
-	if e.Server.IsValid() {
-		server = e.Server.String()
+	if e.Server != "" {
+		server = e.Server
 	}
 	switch e.Cause {
 	case check.DNSNXDomain:
@@ -38,12 +39,14 @@ func remedyDNS(e *DNSError, expect []string) string {
 		return fmt.Sprintf("Correct or remove the CNAME record that %s leads through: its target is not there.", e.Name)
 	case check.DNSNoResolver:
 		return `Write a line "nameserver ADDRESS" into /etc/resolv.conf, or name the servers in the check.`
+	case check.HTTPStatus, check.HTTPMalformed:
+		return fmt.Sprintf("Check that %s is where the server takes DNS over HTTPS, and look into its log.", server)
 	default:
-		return ""
+		return remedyFor(e.Cause, server)
 	}
 }
 
-func remedyMismatch(e *DNSError, server string, expect []string) string {
+func remedyMismatch(e *resolver.Error, server string, expect []string) string {
 	if len(expect) > 0 {
 		return fmt.Sprintf("Correct the record of %s at %s, or the check's expect if the new answer is meant.", e.Name,
 			server)

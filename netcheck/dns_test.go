@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/check"
+	"sallyport/netcheck/internal/dnsrig"
 )
 
 // TestDNSCauses meets each cause of the layer with a real unbound, one that explains its failures by extended errors
@@ -54,10 +55,10 @@ func TestDNSCauses(t *testing.T) {
 	for name, ede := range map[string]bool{"with extended errors": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := startUnbound(t, ede)
+			server := dnsrig.Unbound(t, ede)
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
-					target := DNSTarget{Query: tt.query, Type: tt.qtype, Servers: []netip.AddrPort{server}}
+					target := DNSTarget{Query: tt.query, Type: tt.qtype, Servers: at(server)}
 					target.Expect = tt.expect
 					r := DNS(target)(withTimeout(t, time.Second))
 					if r.Status != tt.status || r.Cause != tt.cause || !strings.Contains(r.Detail, tt.detail) {
@@ -78,10 +79,10 @@ func TestDNSCauses(t *testing.T) {
 
 func TestDNSEvidence(t *testing.T) {
 	t.Parallel()
-	server := startUnbound(t, true)
+	server := dnsrig.Unbound(t, true)
 	ask := func(query, qtype string) DNSServerEvidence {
 		t.Helper()
-		r := DNS(DNSTarget{Query: query, Type: qtype, Servers: []netip.AddrPort{server}})(withTimeout(t, 2*time.Second))
+		r := DNS(DNSTarget{Query: query, Type: qtype, Servers: at(server)})(withTimeout(t, 2*time.Second))
 		e, ok := r.Evidence.(DNSEvidence)
 		if !ok || len(e.Servers) != 1 || len(r.Endpoints) != 1 || len(r.Endpoints[0].Phases) != 1 {
 			t.Fatalf("%s: evidence %+v, endpoints %+v", r.Detail, r.Evidence, r.Endpoints)
@@ -110,11 +111,11 @@ func TestDNSEvidence(t *testing.T) {
 // TestDNSSeveralServers holds the verdict over a well server and one that is not.
 func TestDNSSeveralServers(t *testing.T) {
 	t.Parallel()
-	well := startUnbound(t, true)
+	well := dnsrig.Unbound(t, true)
 	closed := local(freePort(t))
-	denying := startDNSFake(t, denyAll)
-	other := startDNSFake(t, answerA("198.51.100.7"))
-	silent := startDNSFake(t, func([]byte) [][]byte { return nil })
+	denying := dnsrig.Fake(t, dnsrig.DenyAll)
+	other := dnsrig.Fake(t, dnsrig.AnswerA("198.51.100.7"))
+	silent := dnsrig.Fake(t, func([]byte) [][]byte { return nil })
 	tests := []struct {
 		name    string
 		servers []netip.AddrPort
@@ -197,12 +198,12 @@ func TestDNSNoRoute(t *testing.T) {
 // TestDNSCancel holds that a run ends with its context, and that being called off is no verdict.
 func TestDNSCancel(t *testing.T) {
 	t.Parallel()
-	silent := startDNSFake(t, func([]byte) [][]byte { return nil })
+	silent := dnsrig.Fake(t, func([]byte) [][]byte { return nil })
 	ctx, cancel := context.WithCancel(withTimeout(t, time.Minute))
 	stop := time.AfterFunc(100*time.Millisecond, cancel)
 	defer stop.Stop()
 	began := time.Now()
-	r := DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: []netip.AddrPort{silent}})(ctx)
+	r := DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: at(silent)})(ctx)
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("a cancelled run took %s", took)
 	}
@@ -231,7 +232,7 @@ func inNamespace(t *testing.T, f func()) {
 // askWWW is a run of the check that www.zone.test has an address, at these servers.
 func askWWW(t *testing.T, timeout time.Duration, servers ...netip.AddrPort) check.Result {
 	t.Helper()
-	return DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: servers})(withTimeout(t, timeout))
+	return DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: at(servers...)})(withTimeout(t, timeout))
 }
 
 func command(t *testing.T, name string, args ...string) {

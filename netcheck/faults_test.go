@@ -7,12 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/netip"
 	"regexp"
 	"testing"
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/internal/dnsrig"
 	"sallyport/report/metrics"
 )
 
@@ -90,13 +90,13 @@ func allFaults(t *testing.T) []fault {
 	tlsAt("EOF after ClientHello", "2 tls.closed", startTCP(t, takeHello))
 	tlsAt("refused", "2 connect.refused", uint16(freePort(t)))
 
-	server := startUnbound(t, true)
+	server := dnsrig.Unbound(t, true)
 	for _, dns := range []struct{ name, query, want string }{
 		{"DNS ok", "www.zone.test", "0 "}, {"DNS nxdomain", "www.gone.test", "2 dns.nxdomain"},
 		{"DNS nodata", "www.empty.test", "2 dns.nodata"}, {"DNS refused", "www.refused.test", "2 dns.refused"},
 		{"DNS dropped", "www.dropped.test", "2 dns.timeout"},
 	} {
-		target := DNSTarget{Query: dns.query, Type: "A", Servers: []netip.AddrPort{server}}
+		target := DNSTarget{Query: dns.query, Type: "A", Servers: at(server)}
 		all = append(all, fault{dns.name, check.KindDNS, DNS(target), dns.want})
 	}
 	return all

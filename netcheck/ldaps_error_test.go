@@ -49,7 +49,7 @@ func FuzzBindReason(f *testing.F) {
 			if e.Data != "" && (bindReasonName(e.Data) == "" || !given) {
 				t.Errorf("reason %q of %q", e.Data, message)
 			}
-			if text := e.Error(); len(text) > 3*maxLDAPText || !plain(text) {
+			if text := e.Error(); len(text) > 3*maxLDAPText || !printable(text) {
 				t.Errorf("sentence %q", text)
 			}
 		}

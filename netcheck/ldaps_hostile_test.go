@@ -191,7 +191,7 @@ func TestLDAPSHostile(t *testing.T) {
 			if r.Cause != tt.cause || !strings.Contains(r.Detail, tt.detail) {
 				t.Errorf("got %q: %s; want %q with %q", r.Cause, r.Detail, tt.cause, tt.detail)
 			}
-			if !plain(r.Detail) || len(r.Detail) > 1000 {
+			if !printable(r.Detail) || len(r.Detail) > 1000 {
 				t.Errorf("detail of %d characters: %q", len(r.Detail), r.Detail)
 			}
 		})

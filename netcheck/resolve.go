@@ -7,29 +7,31 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"sallyport/netcheck/resolver"
 )
 
 // maxAddresses bounds how many addresses of one name are tried.
 const maxAddresses = 32
 
 // resolve is every address of a host, A and AAAA, as this host's programs see it: /etc/hosts first, then the servers
-// and the search list of resolv.conf. An address resolves to itself. The error is a *DNSError of diagnoseName, which
-// asks the resolvers again to tell why, in the part of the time that is kept for it; or the caller's own giving up.
+// and the search list of resolv.conf. An address resolves to itself. The error is that of resolver.Diagnose, which asks
+// the servers again to tell why, in the part of the time that is kept for it; or the caller's own giving up.
 func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{address.Unmap()}, nil
 	}
 	lookup, cancel := context.WithTimeout(ctx, share(ctx, 3, 5))
 	defer cancel()
-	resolver := net.Resolver{PreferGo: true}
-	found, err := resolver.LookupNetIP(lookup, "ip", host)
+	system := net.Resolver{PreferGo: true}
+	found, err := system.LookupNetIP(lookup, "ip", host)
 	switch {
 	case err == nil:
 		return distinct(found), nil
 	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, &phaseError{phase: phaseDNS, err: context.Canceled}
 	default:
-		return nil, diagnoseName(ctx, host, err)
+		return nil, resolver.Diagnose(ctx, host, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
 )
 
@@ -41,7 +42,7 @@ func TLS(target TLSTarget) func(context.Context) check.Result {
 func unresolved(err error, target string) check.Result {
 	cause, detail := Classify(err)
 	r := check.Result{Status: check.Fail, Cause: cause, Detail: detail, Remedy: remedyFor(cause, target)}
-	if told, ok := errors.AsType[*DNSError](err); ok {
+	if told, ok := errors.AsType[*resolver.Error](err); ok {
 		r.Remedy = remedyDNS(told, nil)
 	}
 	if cause == "" {

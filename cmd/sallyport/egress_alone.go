@@ -6,7 +6,7 @@ import (
 
 	"sallyport/firewall"
 	"sallyport/firewall/guard"
-	"sallyport/netcheck"
+	"sallyport/netcheck/resolver"
 )
 
 const (
@@ -30,7 +30,7 @@ func taught(ctx context.Context, policy firewall.Policy, ruleset firewall.Rulese
 	ctx, cancel := context.WithTimeout(ctx, resolveAlone)
 	defer cancel()
 	resolvers := guard.Answer{Name: resolverFile, Own: true}
-	servers, _ := netcheck.AskedResolvers() // none: then no name leads anywhere either
+	servers, _ := resolver.AskedResolvers() // none: then no name leads anywhere either
 	for _, s := range servers {
 		resolvers.Addresses = append(resolvers.Addresses, guard.Address{Addr: s.WithZone(""), TTL: aloneFor})
 	}
@@ -39,7 +39,7 @@ func taught(ctx context.Context, policy firewall.Policy, ruleset firewall.Rulese
 		if name == resolverFile {
 			continue
 		}
-		found, err := netcheck.Addresses(ctx, name)
+		found, err := resolver.Addresses(ctx, name)
 		if err != nil {
 			continue
 		}

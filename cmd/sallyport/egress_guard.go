@@ -10,7 +10,7 @@ import (
 	"sallyport/control"
 	"sallyport/firewall"
 	"sallyport/firewall/guard"
-	"sallyport/netcheck"
+	"sallyport/netcheck/resolver"
 )
 
 const (
@@ -101,7 +101,7 @@ func (p *guardProcess) learnResolvers(ctx context.Context) error {
 	if !p.guard.Expects(ctx, resolverFile) {
 		return nil
 	}
-	servers, err := netcheck.AskedResolvers()
+	servers, err := resolver.AskedResolvers()
 	if err != nil {
 		return err
 	}

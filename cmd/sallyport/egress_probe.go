@@ -7,15 +7,15 @@ import (
 
 	"sallyport/config"
 	"sallyport/control"
-	"sallyport/netcheck"
+	"sallyport/netcheck/follower"
 )
 
 // firstNames is how long the first round of checks waits at most until the guard lets out to where names lead.
 const firstNames = 5 * time.Second
 
 // newFollower follows the names that a configuration lets out, and tells the guard of its folder.
-func newFollower(conf *config.Config) (*netcheck.Follower, error) {
-	f := netcheck.NewFollower(teaching(filepath.Join(conf.Paths.Runtime, control.GuardSocket)))
+func newFollower(conf *config.Config) (*follower.Follower, error) {
+	f := follower.New(teaching(filepath.Join(conf.Paths.Runtime, control.GuardSocket)))
 	names, err := followedNames(conf)
 	if err != nil {
 		return nil, err
@@ -25,8 +25,8 @@ func newFollower(conf *config.Config) (*netcheck.Follower, error) {
 }
 
 // teaching tells the guard behind a socket where names lead.
-func teaching(socket string) netcheck.Teach {
-	return func(ctx context.Context, told []netcheck.Telling) ([]netcheck.Barred, error) {
+func teaching(socket string) follower.Teach {
+	return func(ctx context.Context, told []follower.Telling) ([]follower.Barred, error) {
 		var request control.Learned
 		for _, t := range told {
 			name := control.LearnedName{Name: t.Name}
@@ -40,9 +40,9 @@ func teaching(socket string) netcheck.Teach {
 		if err := control.Call(ctx, socket, control.VerbLearned, request, &answer); err != nil {
 			return nil, err
 		}
-		barred := make([]netcheck.Barred, 0, len(answer.Refused))
+		barred := make([]follower.Barred, 0, len(answer.Refused))
 		for _, r := range answer.Refused {
-			barred = append(barred, netcheck.Barred{Name: r.Name, Addr: r.Addr, Why: r.Why})
+			barred = append(barred, follower.Barred{Name: r.Name, Addr: r.Addr, Why: r.Why})
 		}
 		return barred, nil
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/config"
-	"sallyport/netcheck"
+	"sallyport/netcheck/resolver"
 )
 
 func newInit(opts *options) *cobra.Command {
@@ -46,7 +46,7 @@ func newInit(opts *options) *cobra.Command {
 func hostFacts(connection string) config.Facts {
 	var facts config.Facts
 	facts.Hostname, _ = os.Hostname()
-	facts.Resolvers, _ = netcheck.SystemResolvers()
+	facts.Resolvers, _ = resolver.SystemResolvers()
 	session, ok := parseSession(connection)
 	if !ok {
 		return facts

@@ -20,6 +20,7 @@ import (
 	"sallyport/firewall/guard"
 	"sallyport/monitor"
 	"sallyport/netcheck"
+	"sallyport/netcheck/follower"
 	"sallyport/report/document"
 )
 
@@ -32,7 +33,7 @@ type probeProcess struct {
 	health   *health
 	refused  netcheck.RefusedSecrets
 	guarded  chan struct{}      // closed, once, at the guard's first word
-	follower *netcheck.Follower // of the names that egress lets out
+	follower *follower.Follower // of the names that egress lets out
 	once     sync.Once
 
 	elsewhere bool // as options.elsewhere has it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sallyport/check"
 	"sallyport/config"
 	"sallyport/netcheck"
+	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
 )
 
@@ -49,8 +51,17 @@ func wireChecks(
 func wireDNS(c config.DNS) check.Check {
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindDNS, Target: c.Query + " " + c.Type,
-		Run: netcheck.DNS(netcheck.DNSTarget{Query: c.Query, Type: c.Type, Servers: c.Servers, Expect: c.Expect}),
+		Run: netcheck.DNS(netcheck.DNSTarget{Query: c.Query, Type: c.Type, Servers: dnsServers(c.Servers),
+			Expect: c.Expect}),
 	})
+}
+
+func dnsServers(addresses []netip.AddrPort) []resolver.Server {
+	servers := make([]resolver.Server, 0, len(addresses))
+	for _, a := range addresses {
+		servers = append(servers, resolver.At(a))
+	}
+	return servers
 }
 
 func wireTLS(c config.TLS, roots *tlsprobe.Roots, reaching netcheck.Reaching, after []string) check.Check {

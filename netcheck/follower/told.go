@@ -1,4 +1,4 @@
-package netcheck
+package follower
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"sallyport/netcheck/resolver"
 )
 
 // Reaching tells the addresses of a host that is about to be connected to, where they were not told lately, and returns
@@ -22,7 +24,7 @@ func (f *Follower) Reaching(ctx context.Context, host string, addresses []netip.
 	}
 	for _, a := range addresses {
 		if known := n.addresses[a]; known == nil || now.Sub(known.told) > toldFor {
-			telling.Addresses = append(telling.Addresses, NamedAddress{Addr: a})
+			telling.Addresses = append(telling.Addresses, resolver.NamedAddress{Addr: a})
 		}
 	}
 	f.mu.Unlock()
@@ -81,7 +83,7 @@ func (n *followed) telling(name string, unless time.Duration) Telling {
 	t := Telling{Name: name}
 	for addr, a := range n.addresses {
 		if time.Since(a.told) >= unless {
-			t.Addresses = append(t.Addresses, NamedAddress{Addr: addr, TTL: a.ttl})
+			t.Addresses = append(t.Addresses, resolver.NamedAddress{Addr: addr, TTL: a.ttl})
 		}
 	}
 	return t
@@ -126,7 +128,7 @@ func (f *Follower) keep(told []Telling, barred []Barred, fresh bool) {
 
 // keep remembers addresses that were told. With fresh ones, those are forgotten that no answer has had for long: a name
 // that cannot be resolved for a while goes on leading where it led.
-func (n *followed) keep(told []NamedAddress, now time.Time, fresh bool) {
+func (n *followed) keep(told []resolver.NamedAddress, now time.Time, fresh bool) {
 	for _, a := range told {
 		known := n.addresses[a.Addr]
 		if known == nil {

@@ -1,4 +1,4 @@
-package netcheck
+package resolver
 
 import (
 	"errors"
@@ -12,11 +12,11 @@ const resolvedPath = "/run/systemd/resolve/resolv.conf"
 
 // SystemResolvers are the name servers of /etc/resolv.conf, the first three as resolver(5) has it. The error says that
 // there is no such file, or none in it.
-func SystemResolvers() ([]netip.Addr, error) { return resolversIn(resolvConfPath) }
+func SystemResolvers() ([]netip.Addr, error) { return resolversIn(ConfPath) }
 
 // AskedResolvers are the name servers to which this host really sends: those of /etc/resolv.conf, and where one of them is
 // systemd-resolved on this host, those that it asks in turn. The error says that none could be told.
-func AskedResolvers() ([]netip.Addr, error) { return askedBy(resolvConfPath, resolvedPath) }
+func AskedResolvers() ([]netip.Addr, error) { return askedBy(ConfPath, resolvedPath) }
 
 func askedBy(conf, resolved string) ([]netip.Addr, error) {
 	servers, err := resolversIn(conf)
@@ -36,12 +36,12 @@ func askedBy(conf, resolved string) ([]netip.Addr, error) {
 }
 
 func resolversIn(path string) ([]netip.Addr, error) {
-	conf, err := readResolvConf(path)
+	conf, err := ReadConf(path)
 	if err != nil {
 		return nil, err
 	}
-	servers := make([]netip.Addr, 0, len(conf.servers))
-	for _, s := range conf.servers {
+	servers := make([]netip.Addr, 0, len(conf.Servers))
+	for _, s := range conf.Servers {
 		servers = append(servers, s.Addr())
 	}
 	return servers, nil

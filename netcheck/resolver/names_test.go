@@ -1,4 +1,4 @@
-package netcheck
+package resolver
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"sallyport/netcheck/internal/dnsrig"
 )
 
 // addressRecords answers A and AAAA questions, each by an alias, with TTLs.
@@ -40,7 +42,7 @@ func addressRecords(m *dns.Msg) {
 // TestAddresses asks a server for both types, follows the alias and takes the lowest TTL of each chain.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
-	server := startDNSFake(t, func(query []byte) [][]byte { return [][]byte{reply(query, addressRecords)} })
+	server := dnsrig.Fake(t, func(query []byte) [][]byte { return [][]byte{dnsrig.Reply(query, addressRecords)} })
 	conf := filepath.Join(t.TempDir(), "resolv.conf")
 	if err := os.WriteFile(conf, []byte("nameserver "+server.Addr().String()+"\nsearch zone.test\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package netcheck
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -14,67 +13,13 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/check"
+	"sallyport/netcheck/internal/dnsrig"
 )
-
-// startDNSFake is a server by UDP that answers each packet with what answer makes of it.
-func startDNSFake(t *testing.T, answer func(query []byte) [][]byte) netip.AddrPort {
-	t.Helper()
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var group sync.WaitGroup
-	group.Go(func() {
-		buf := make([]byte, 4096)
-		for {
-			n, from, err := conn.ReadFromUDPAddrPort(buf)
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			for _, packet := range answer(buf[:n]) {
-				_, _ = conn.WriteToUDPAddrPort(packet, from)
-			}
-		}
-	})
-	t.Cleanup(func() { _ = conn.Close(); group.Wait() })
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
-}
-
-// reply is the answer to query after edit has worked on it.
-func reply(query []byte, edit func(m *dns.Msg)) []byte {
-	q := new(dns.Msg)
-	if err := q.Unpack(query); err != nil {
-		return nil
-	}
-	m := new(dns.Msg).SetReply(q)
-	m.RecursionAvailable = true
-	edit(m)
-	raw, err := m.Pack()
-	if err != nil {
-		return nil
-	}
-	return raw
-}
-
-func denyAll(query []byte) [][]byte {
-	return [][]byte{reply(query, func(m *dns.Msg) { m.Rcode = dns.RcodeNameError })}
-}
-
-func answerA(addr string) func([]byte) [][]byte {
-	return func(query []byte) [][]byte {
-		return [][]byte{reply(query, func(m *dns.Msg) { addA(m, m.Question[0].Name, addr) })}
-	}
-}
-
-func addA(m *dns.Msg, name, addr string) {
-	m.Answer = append(m.Answer, &dns.A{A: net.ParseIP(addr),
-		Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}})
-}
 
 // TestDNSHostile asks servers that forge, garble, cut short and lie. Each run ends within its deadline.
 func TestDNSHostile(t *testing.T) {
 	t.Parallel()
-	good := func(query []byte) []byte { return answerA("192.0.2.1")(query)[0] }
+	good := func(query []byte) []byte { return dnsrig.AnswerA("192.0.2.1")(query)[0] }
 	tests := []struct {
 		name   string
 		answer func(query []byte) [][]byte
@@ -90,38 +35,41 @@ func TestDNSHostile(t *testing.T) {
 		}, check.DNSMalformed, "no DNS message"},
 		{"our own question back", func(q []byte) [][]byte { return [][]byte{q} }, check.DNSMalformed, "no response"},
 		{"another question", func(q []byte) [][]byte {
-			return [][]byte{reply(q, func(m *dns.Msg) {
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) {
 				m.Question[0].Name = "evil\x1b[2J.example."
-				addA(m, m.Question[0].Name, "203.0.113.66")
+				dnsrig.AddA(m, m.Question[0].Name, "203.0.113.66")
 			})}
 		}, check.DNSMalformed, "another question"},
 		{"no question", func(q []byte) [][]byte {
-			return [][]byte{reply(q, func(m *dns.Msg) { m.Question = nil; addA(m, "www.zone.test.", "203.0.113.66") })}
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) {
+				m.Question = nil
+				dnsrig.AddA(m, "www.zone.test.", "203.0.113.66")
+			})}
 		}, check.DNSMalformed, "0 questions"},
 		{"a bare refusal", func(q []byte) [][]byte {
-			return [][]byte{reply(q, func(m *dns.Msg) { m.Question, m.Rcode = nil, dns.RcodeRefused })}
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) { m.Question, m.Rcode = nil, dns.RcodeRefused })}
 		}, check.DNSRefused, "REFUSED"},
 		{"records of another name", func(q []byte) [][]byte {
-			return [][]byte{reply(q, func(m *dns.Msg) { addA(m, "other.zone.test.", "203.0.113.66") })}
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) { dnsrig.AddA(m, "other.zone.test.", "203.0.113.66") })}
 		}, check.DNSMalformed, "other names"},
 		{"cut short without saying so", func(q []byte) [][]byte {
-			raw := reply(q, func(m *dns.Msg) {
+			raw := dnsrig.Reply(q, func(m *dns.Msg) {
 				for range 60 {
-					addA(m, "www.zone.test.", "192.0.2.1")
+					dnsrig.AddA(m, "www.zone.test.", "192.0.2.1")
 				}
 			})
 			end := len(raw) - 44*(len("www.zone.test.")+1+14)
 			return [][]byte{raw[:end]}
 		}, check.DNSMalformed, "promises 60 records"},
 		{"a lame server", func(q []byte) [][]byte {
-			return [][]byte{reply(q, func(m *dns.Msg) {
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) {
 				m.RecursionAvailable = false
 				m.Ns = append(m.Ns, &dns.NS{Ns: "a.root-servers.net.",
 					Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeNS, Class: dns.ClassINET, Ttl: 60}})
 			})}
 		}, check.DNSRefused, "recursion"},
 		{"an alias that leads back", func(q []byte) [][]byte {
-			return [][]byte{reply(q, func(m *dns.Msg) {
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) {
 				const here, there = "www.zone.test.", "b.zone.test."
 				for _, hop := range [][2]string{{here, there}, {there, here}} {
 					m.Answer = append(m.Answer, &dns.CNAME{Target: hop[1],
@@ -130,10 +78,10 @@ func TestDNSHostile(t *testing.T) {
 			})}
 		}, check.DNSDangling, "back to itself"},
 		{"truncated, and no TCP", func(q []byte) [][]byte {
-			return [][]byte{reply(q, func(m *dns.Msg) { m.Truncated = true })}
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) { m.Truncated = true })}
 		}, check.DNSUnreachable, "refuses"},
 		{"forged first, then true", func(q []byte) [][]byte {
-			forged := reply(q, func(m *dns.Msg) { m.Id++; addA(m, "www.zone.test.", "203.0.113.66") })
+			forged := dnsrig.Reply(q, func(m *dns.Msg) { m.Id++; dnsrig.AddA(m, "www.zone.test.", "203.0.113.66") })
 			garbled := append(q[:2:2], 0xff, 0xff, 0xff)
 			return [][]byte{forged, garbled, good(q)}
 		}, "", "192.0.2.1"},
@@ -142,11 +90,11 @@ func TestDNSHostile(t *testing.T) {
 			if err := m.Unpack(q); err != nil || m.IsEdns0() == nil {
 				return [][]byte{good(q)}
 			}
-			return [][]byte{reply(q, func(m *dns.Msg) { m.Rcode = dns.RcodeFormatError })}
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) { m.Rcode = dns.RcodeFormatError })}
 		}, "", "192.0.2.1"},
 		{"a flood of other ids", func(q []byte) [][]byte {
-			other := reply(q, func(m *dns.Msg) { m.Id++ })
-			flood := make([][]byte, 2*maxStray)
+			other := dnsrig.Reply(q, func(m *dns.Msg) { m.Id++ })
+			flood := make([][]byte, 2*64)
 			for i := range flood {
 				flood[i] = other
 			}
@@ -157,7 +105,7 @@ func TestDNSHostile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			const timeout = 400 * time.Millisecond
-			server := startDNSFake(t, tt.answer)
+			server := dnsrig.Fake(t, tt.answer)
 			began := time.Now()
 			r := askWWW(t, timeout, server)
 			if took := time.Since(began); took > timeout+100*time.Millisecond {
@@ -176,16 +124,17 @@ func TestDNSHostile(t *testing.T) {
 // TestDNSLostPacket holds that one or two lost packets are no alarm.
 func TestDNSLostPacket(t *testing.T) {
 	t.Parallel()
+	const tries = 3
 	seen := 0
-	server := startDNSFake(t, func(q []byte) [][]byte {
-		if seen++; seen < maxUDPTries {
+	server := dnsrig.Fake(t, func(q []byte) [][]byte {
+		if seen++; seen < tries {
 			return nil
 		}
-		return answerA("192.0.2.1")(q)
+		return dnsrig.AnswerA("192.0.2.1")(q)
 	})
 	r := askWWW(t, time.Second, server)
-	if r.Status != check.OK || r.Evidence.(DNSEvidence).Servers[0].Tries != maxUDPTries {
-		t.Errorf("got %s %q: %s after %+v; want ok at try %d", r.Status, r.Cause, r.Detail, r.Evidence, maxUDPTries)
+	if r.Status != check.OK || r.Evidence.(DNSEvidence).Servers[0].Tries != tries {
+		t.Errorf("got %s %q: %s after %+v; want ok at try %d", r.Status, r.Cause, r.Detail, r.Evidence, tries)
 	}
 }
 
@@ -205,7 +154,7 @@ func TestDNSTCPFaults(t *testing.T) {
 		{"truncated again", func(conn net.Conn) {
 			buf := make([]byte, 1<<16)
 			n, _ := conn.Read(buf)
-			raw := reply(buf[2:n], func(m *dns.Msg) { m.Truncated = true })
+			raw := dnsrig.Reply(buf[2:n], func(m *dns.Msg) { m.Truncated = true })
 			_, _ = conn.Write(binary.BigEndian.AppendUint16(nil, uint16(len(raw))))
 			_, _ = conn.Write(raw)
 		}, check.DNSMalformed},
@@ -213,8 +162,8 @@ func TestDNSTCPFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			server := startDNSFake(t, func(q []byte) [][]byte {
-				return [][]byte{reply(q, func(m *dns.Msg) { m.Truncated = true })}
+			server := dnsrig.Fake(t, func(q []byte) [][]byte {
+				return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) { m.Truncated = true })}
 			})
 			serveTCP(t, server, tt.serve)
 			r := askWWW(t, 400*time.Millisecond, server)

@@ -1,14 +1,16 @@
-package netcheck
+package resolver
 
 import (
 	"fmt"
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"sallyport/netcheck/plain"
 )
 
-// DNSExtendedError is an extended DNS error (RFC 8914).
-type DNSExtendedError struct {
+// ExtendedError is an extended DNS error (RFC 8914).
+type ExtendedError struct {
 	Code uint16 `json:"code"`           // INFO-CODE
 	Name string `json:"name"`           // as in the registry of RFC 8914
 	Text string `json:"text,omitempty"` // EXTRA-TEXT, escaped
@@ -17,7 +19,8 @@ type DNSExtendedError struct {
 // maxExtendedErrors is how many of a reply's extended errors are kept.
 const maxExtendedErrors = 8
 
-func extendedErrors(msg *dns.Msg) []DNSExtendedError {
+// ExtendedErrors are those of a message; nil has none.
+func ExtendedErrors(msg *dns.Msg) []ExtendedError {
 	if msg == nil {
 		return nil
 	}
@@ -25,15 +28,15 @@ func extendedErrors(msg *dns.Msg) []DNSExtendedError {
 	if opt == nil {
 		return nil
 	}
-	var found []DNSExtendedError
+	var found []ExtendedError
 	for _, o := range opt.Option {
 		ede, ok := o.(*dns.EDNS0_EDE)
 		if !ok || len(found) == maxExtendedErrors {
 			continue
 		}
 		name := dns.ExtendedErrorCodeToString[ede.InfoCode]
-		text := cleanText(ede.ExtraText, maxDNSText)
-		found = append(found, DNSExtendedError{Code: ede.InfoCode, Name: name, Text: text})
+		text := plain.Text(ede.ExtraText, MaxText)
+		found = append(found, ExtendedError{Code: ede.InfoCode, Name: name, Text: text})
 	}
 	return found
 }
@@ -45,7 +48,7 @@ func isBogus(msg *dns.Msg) bool {
 		dns.ExtendedErrorCodeDNSKEYMissing, dns.ExtendedErrorCodeRRSIGsMissing, dns.ExtendedErrorCodeNoZoneKeyBitSet,
 		dns.ExtendedErrorCodeNSECMissing, dns.ExtendedErrorCodeSignatureExpiredBeforeValid,
 	}
-	return slices.ContainsFunc(extendedErrors(msg), func(e DNSExtendedError) bool {
+	return slices.ContainsFunc(ExtendedErrors(msg), func(e ExtendedError) bool {
 		return slices.Contains(blaming, e.Code)
 	})
 }
@@ -53,7 +56,7 @@ func isBogus(msg *dns.Msg) bool {
 // extendedSuffix is the extended errors for a sentence, in brackets; empty when there are none.
 func extendedSuffix(msg *dns.Msg) string {
 	suffix := ""
-	for _, e := range extendedErrors(msg) {
+	for _, e := range ExtendedErrors(msg) {
 		suffix += fmt.Sprintf(" (extended error %d", e.Code)
 		if e.Name != "" {
 			suffix += ", " + e.Name
@@ -66,7 +69,8 @@ func extendedSuffix(msg *dns.Msg) string {
 	return suffix
 }
 
-func rcodeName(rcode int) string {
+// RcodeName is the name of a response code.
+func RcodeName(rcode int) string {
 	if name, ok := dns.RcodeToString[rcode]; ok {
 		return name
 	}

@@ -1,4 +1,6 @@
-package netcheck
+// Package follower keeps resolving names before their answers run out, and tells somebody where they lead. It must not
+// know who that is, nor how the addresses are let out.
+package follower
 
 import (
 	"context"
@@ -6,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sallyport/netcheck/resolver"
 )
 
 const (
@@ -32,7 +36,7 @@ const (
 // Telling is where one name leads, for who lets packets out.
 type Telling struct {
 	Name      string
-	Addresses []NamedAddress
+	Addresses []resolver.NamedAddress
 }
 
 // Barred is an address that is not let out, although a name leads to it.
@@ -45,9 +49,9 @@ type Barred struct {
 // Teach tells who lets packets out where names lead, and returns what is not let out all the same.
 type Teach func(ctx context.Context, told []Telling) ([]Barred, error)
 
-// Follower keeps resolving names and tells somebody where they lead, before an answer runs out. Make one with NewFollower.
+// Follower keeps resolving names and tells somebody where they lead, before an answer runs out. Make one with New.
 type Follower struct {
-	lookup func(ctx context.Context, name string) (NameAnswer, error)
+	lookup func(ctx context.Context, name string) (resolver.NameAnswer, error)
 	teach  Teach
 	wake   chan struct{}
 	tried  chan struct{} // closed when every name was tried once
@@ -71,10 +75,10 @@ type toldAddress struct {
 	bar  string    // why it is not let out; empty: it is
 }
 
-// NewFollower makes a follower of no names yet.
-func NewFollower(teach Teach) *Follower {
+// New makes a follower of no names yet.
+func New(teach Teach) *Follower {
 	return &Follower{
-		lookup: Addresses, teach: teach, wake: make(chan struct{}, 1), tried: make(chan struct{}),
+		lookup: resolver.Addresses, teach: teach, wake: make(chan struct{}, 1), tried: make(chan struct{}),
 		names: map[string]*followed{},
 	}
 }

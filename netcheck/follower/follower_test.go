@@ -1,4 +1,4 @@
-package netcheck
+package follower
 
 import (
 	"context"
@@ -11,12 +11,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sallyport/netcheck/resolver"
 )
 
 // world is a resolver and whom is told, in the bubble of a test.
 type world struct {
 	mu      sync.Mutex
-	answers map[string]NameAnswer
+	answers map[string]resolver.NameAnswer
 	deaf    bool              // whom is told does not listen
 	bars    map[string]string // by address: why it is not let out
 	told    []string          // when, which name, which addresses
@@ -26,13 +28,13 @@ type world struct {
 
 var errDeaf = errors.New("nobody listens")
 
-func (w *world) lookup(_ context.Context, name string) (NameAnswer, error) {
+func (w *world) lookup(_ context.Context, name string) (resolver.NameAnswer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, fmt.Sprintf("%s %s", time.Since(w.began), name))
 	answer, ok := w.answers[name]
 	if !ok {
-		return NameAnswer{}, errors.New("no such name")
+		return resolver.NameAnswer{}, errors.New("no such name")
 	}
 	return answer, nil
 }
@@ -69,9 +71,9 @@ func (w *world) saw() []string {
 func (w *world) answer(name string, ttl time.Duration, addrs ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := NameAnswer{Fresh: ttl}
+	a := resolver.NameAnswer{Fresh: ttl}
 	for _, addr := range addrs {
-		a.Addresses = append(a.Addresses, NamedAddress{Addr: netip.MustParseAddr(addr), TTL: ttl})
+		a.Addresses = append(a.Addresses, resolver.NamedAddress{Addr: netip.MustParseAddr(addr), TTL: ttl})
 	}
 	w.answers[name] = a
 }
@@ -86,8 +88,8 @@ func (w *world) say(deaf bool) {
 func following(t *testing.T, names []string, test func(t *testing.T, w *world, f *Follower)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{answers: map[string]NameAnswer{}, bars: map[string]string{}, began: time.Now()}
-		f := NewFollower(w.teach)
+		w := &world{answers: map[string]resolver.NameAnswer{}, bars: map[string]string{}, began: time.Now()}
+		f := New(w.teach)
 		f.lookup = w.lookup
 		w.answer("cloud.example", 30*time.Second, "192.0.2.1")
 		f.Follow(names)
@@ -222,7 +224,7 @@ func TestFollowerTellsInPieces(t *testing.T) {
 	}
 	following(t, nil, func(t *testing.T, w *world, f *Follower) {
 		var many []string
-		for i := range maxNamed {
+		for i := range 64 {
 			many = append(many, fmt.Sprintf("192.0.2.%d", i))
 		}
 		for _, name := range names {

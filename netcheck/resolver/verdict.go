@@ -1,4 +1,4 @@
-package netcheck
+package resolver
 
 import (
 	"context"
@@ -12,44 +12,37 @@ import (
 	"sallyport/check"
 )
 
-// maxAnswersShown is how many records a sentence names.
-const maxAnswersShown = 4
-
-// dnsVerdict is what an answer means.
-type dnsVerdict struct {
-	cause  check.Cause // empty when the answer is good
-	detail string
-	data   []string // of the records of the type asked for, normalised, sorted, without duplicates
-	chain  []string // the names that CNAMEs led through, the first one left out
-	ttl    uint32   // seconds; the lowest of the chain and the records
+// Verdict is what an answer means. Text in it is escaped.
+type Verdict struct {
+	Cause  check.Cause // empty when the answer is good
+	Detail string
+	Data   []string // of the records of the type asked for, normalised, sorted, without duplicates
+	Chain  []string // the names that aliases led through, the first one left out
+	TTL    uint32   // seconds; the lowest of the chain and the records
 }
 
-// summary names the data for a person.
-func (v dnsVerdict) summary() string { return summary(v.data) }
+// Summary names the data for a person.
+func (v Verdict) Summary() string { return summary(v.Data) }
 
-func summary(data []string) string {
-	return list(shown(data, maxAnswersShown), len(data))
-}
-
-func (v dnsVerdict) failed(cause check.Cause, format string, args ...any) dnsVerdict {
-	v.cause, v.detail = cause, fmt.Sprintf(format, args...)
+func (v Verdict) failed(cause check.Cause, format string, args ...any) Verdict {
+	v.Cause, v.Detail = cause, fmt.Sprintf(format, args...)
 	return v
 }
 
-func (v dnsVerdict) asError(r dnsReply) *DNSError {
-	if v.cause == "" {
+func (v Verdict) asError(r Reply) *Error {
+	if v.Cause == "" {
 		return nil
 	}
-	return &DNSError{Cause: v.cause, Detail: v.detail, Rcode: rcodeName(r.msg.Rcode), Extended: extendedErrors(r.msg)}
+	return &Error{Cause: v.Cause, Detail: v.Detail, Rcode: RcodeName(r.Msg.Rcode), Extended: ExtendedErrors(r.Msg)}
 }
 
 // judgeReply says what a well-formed answer to q means. It is pure.
-func judgeReply(q dnsQuestion, msg *dns.Msg, expect []string) dnsVerdict {
+func judgeReply(q Question, msg *dns.Msg, want Want) Verdict {
 	v, looped := followChain(q, msg)
-	said := "answers " + rcodeName(msg.Rcode) + extendedSuffix(msg)
+	said := "answers " + RcodeName(msg.Rcode) + extendedSuffix(msg)
 	switch {
-	case msg.Rcode == dns.RcodeNameError && len(v.chain) > 0:
-		return v.failed(check.DNSDangling, "the name is an alias of %s, which does not exist", v.chain[len(v.chain)-1])
+	case msg.Rcode == dns.RcodeNameError && len(v.Chain) > 0:
+		return v.failed(check.DNSDangling, "the name is an alias of %s, which does not exist", v.Chain[len(v.Chain)-1])
 	case msg.Rcode == dns.RcodeNameError:
 		return v.failed(check.DNSNXDomain, "%s", said)
 	case msg.Rcode == dns.RcodeRefused, msg.Rcode == dns.RcodeNotAuth:
@@ -60,19 +53,19 @@ func judgeReply(q dnsQuestion, msg *dns.Msg, expect []string) dnsVerdict {
 		return v.failed(check.DNSServFail, "%s", said)
 	case looped:
 		return v.failed(check.DNSDangling, "the name is an alias that leads back to itself: %s",
-			summary(v.chain))
-	case len(v.data) == 0:
+			summary(v.Chain))
+	case len(v.Data) == 0:
 		return v.judgeEmpty(msg)
 	}
-	return v.judgeData(q, expect)
+	return v.judgeData(q, want.Data)
 }
 
 // judgeEmpty is for NOERROR without a record of the type. With an SOA the server vouches that there is none (RFC 2308
 // section 2.2); an alias without it was simply not followed to its end.
-func (v dnsVerdict) judgeEmpty(msg *dns.Msg) dnsVerdict {
+func (v Verdict) judgeEmpty(msg *dns.Msg) Verdict {
 	last := ""
-	if n := len(v.chain); n > 0 {
-		last = v.chain[n-1]
+	if n := len(v.Chain); n > 0 {
+		last = v.Chain[n-1]
 	}
 	vouched := slices.ContainsFunc(msg.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
 	switch {
@@ -91,19 +84,19 @@ func (v dnsVerdict) judgeEmpty(msg *dns.Msg) dnsVerdict {
 
 // judgeData compares with what is expected; without an expectation it only looks for addresses that a public name
 // never has.
-func (v dnsVerdict) judgeData(q dnsQuestion, expect []string) dnsVerdict {
+func (v Verdict) judgeData(q Question, expect []string) Verdict {
 	if len(expect) > 0 {
-		want := normalDNSData(q.qtype, expect)
-		if !slices.Equal(want, v.data) {
-			return v.failed(check.DNSMismatch, "answers %s instead of %s", v.summary(), summary(want))
+		want := normalData(q.Type, expect)
+		if !slices.Equal(want, v.Data) {
+			return v.failed(check.DNSMismatch, "answers %s instead of %s", v.Summary(), summary(want))
 		}
 		return v
 	}
-	if q.qtype != dns.TypeA && q.qtype != dns.TypeAAAA {
+	if q.Type != dns.TypeA && q.Type != dns.TypeAAAA {
 		return v
 	}
-	for _, data := range v.data {
-		if addr, err := netip.ParseAddr(data); err == nil && isPublicName(q.name) {
+	for _, data := range v.Data {
+		if addr, err := netip.ParseAddr(data); err == nil && isPublicName(q.Name) {
 			if what := unfitForPublic(addr); what != "" {
 				return v.failed(check.DNSMismatch, "answers %s, %s, for a public name", data, what)
 			}
@@ -114,9 +107,9 @@ func (v dnsVerdict) judgeData(q dnsQuestion, expect []string) dnsVerdict {
 
 // followChain walks from the question's name along the CNAMEs to the records of the type. Records off that way count
 // for nothing. looped says that the way leads back onto itself.
-func followChain(q dnsQuestion, msg *dns.Msg) (v dnsVerdict, looped bool) {
+func followChain(q Question, msg *dns.Msg) (v Verdict, looped bool) {
 	ttl := ^uint32(0)
-	name := q.name
+	name := q.Name
 	seen := map[string]bool{name: true}
 	for range len(msg.Answer) + 1 {
 		next := ""
@@ -124,18 +117,18 @@ func followChain(q dnsQuestion, msg *dns.Msg) (v dnsVerdict, looped bool) {
 			if rr.Header().Class != dns.ClassINET || !strings.EqualFold(rr.Header().Name, name) {
 				continue
 			}
-			if rr.Header().Rrtype == q.qtype || q.qtype == dns.TypeANY {
-				v.data = append(v.data, recordData(rr))
+			if rr.Header().Rrtype == q.Type || q.Type == dns.TypeANY {
+				v.Data = append(v.Data, recordData(rr))
 				ttl = min(ttl, rr.Header().Ttl)
 			} else if alias, ok := rr.(*dns.CNAME); ok {
 				next = dns.CanonicalName(alias.Target)
 				ttl = min(ttl, rr.Header().Ttl)
 			}
 		}
-		if next == "" || len(v.data) > 0 {
+		if next == "" || len(v.Data) > 0 {
 			break
 		}
-		v.chain = append(v.chain, cleanText(strings.TrimSuffix(next, "."), maxDNSText))
+		v.Chain = append(v.Chain, shownName(next))
 		if seen[next] {
 			looped = true
 			break
@@ -143,28 +136,28 @@ func followChain(q dnsQuestion, msg *dns.Msg) (v dnsVerdict, looped bool) {
 		seen[next] = true
 		name = next
 	}
-	if len(v.data) > 0 || len(v.chain) > 0 {
-		v.ttl = ttl
+	if len(v.Data) > 0 || len(v.Chain) > 0 {
+		v.TTL = ttl
 	}
-	slices.Sort(v.data)
-	v.data = slices.Compact(v.data)
+	slices.Sort(v.Data)
+	v.Data = slices.Compact(v.Data)
 	return v, looped
 }
 
 // explainServFail tells a failed validation from any other failure: a validating server answers when it is asked not
 // to check (RFC 4035 section 5.5). The question is put once more as it was, so that a passing failure is not taken
 // for a bad signature.
-func explainServFail(ctx context.Context, server netip.AddrPort, q dnsQuestion, v dnsVerdict) dnsVerdict {
+func (x *Exchanger) explainServFail(ctx context.Context, q Question, v Verdict) Verdict {
 	unchecked := q
-	unchecked.cd = true
-	open, err := exchange(ctx, server, unchecked)
-	if err != nil || (open.msg.Rcode != dns.RcodeSuccess && open.msg.Rcode != dns.RcodeNameError) {
+	unchecked.CheckingDisabled = true
+	open, err := x.exchange(ctx, unchecked)
+	if err != nil || (open.Msg.Rcode != dns.RcodeSuccess && open.Msg.Rcode != dns.RcodeNameError) {
 		return v
 	}
-	again, err := exchange(ctx, server, q)
-	if err != nil || again.msg.Rcode != dns.RcodeServerFailure {
+	again, err := x.exchange(ctx, q)
+	if err != nil || again.Msg.Rcode != dns.RcodeServerFailure {
 		return v
 	}
-	return v.failed(check.DNSBogus, "answers SERVFAIL%s, and %s when asked not to validate", extendedSuffix(again.msg),
-		rcodeName(open.msg.Rcode))
+	return v.failed(check.DNSBogus, "answers SERVFAIL%s, and %s when asked not to validate", extendedSuffix(again.Msg),
+		RcodeName(open.Msg.Rcode))
 }

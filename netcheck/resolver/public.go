@@ -1,4 +1,4 @@
-package netcheck
+package resolver
 
 import (
 	"net/netip"

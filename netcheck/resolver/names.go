@@ -1,4 +1,4 @@
-package netcheck
+package resolver
 
 import (
 	"context"
@@ -30,12 +30,12 @@ type NameAnswer struct {
 // those that each of the servers of resolv.conf answers, by the search list that stands there. The error is that of the
 // system's own resolver, where nobody knows an address.
 func Addresses(ctx context.Context, host string) (NameAnswer, error) {
-	return addressesBy(ctx, resolvConfPath, 0, host)
+	return addressesBy(ctx, ConfPath, 0, host)
 }
 
 // addressesBy is Addresses for a resolv.conf at path whose servers listen on port, 0 for the usual one.
 func addressesBy(ctx context.Context, path string, port uint16, host string) (NameAnswer, error) {
-	ctx, cancel := withDeadline(ctx, defaultDNSTimeout)
+	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	var found nameFound
 	var asking sync.WaitGroup
@@ -84,15 +84,12 @@ func (f *nameFound) fresh(ttl time.Duration) {
 
 // askServers asks every server for both types, under each name of the search list until one is known.
 func (f *nameFound) askServers(ctx context.Context, path string, port uint16, host string) {
-	conf, err := readResolvConf(path)
+	conf, err := ReadConf(path)
 	if err != nil {
 		return // the system's resolver says so too
 	}
-	servers := conf.servers
-	if port != 0 {
-		servers = withPort(servers, port)
-	}
-	for _, name := range conf.names(host) {
+	servers := conf.at(port).Exchangers()
+	for _, name := range conf.Names(host) {
 		if f.askAll(ctx, servers, name) || ctx.Err() != nil {
 			return
 		}
@@ -100,13 +97,13 @@ func (f *nameFound) askServers(ctx context.Context, path string, port uint16, ho
 }
 
 // askAll asks every server for both types of one name, and says whether any knows an address.
-func (f *nameFound) askAll(ctx context.Context, servers []netip.AddrPort, name string) bool {
+func (f *nameFound) askAll(ctx context.Context, servers []*Exchanger, name string) bool {
 	var asking sync.WaitGroup
 	known := make(chan struct{}, 2*len(servers))
 	for _, server := range servers {
 		for _, kind := range []string{"A", "AAAA"} {
 			asking.Go(func() {
-				question, err := newDNSQuestion(name, kind)
+				question, err := NewQuestion(name, kind)
 				if err == nil && f.ask(ctx, server, question) {
 					known <- struct{}{}
 				}
@@ -118,20 +115,20 @@ func (f *nameFound) askAll(ctx context.Context, servers []netip.AddrPort, name s
 }
 
 // ask asks one server one question. What the server does not answer, another or the system's resolver may.
-func (f *nameFound) ask(ctx context.Context, server netip.AddrPort, q dnsQuestion) bool {
-	reply, err := exchange(ctx, server, q)
-	if err != nil || reply.msg.Rcode != dns.RcodeSuccess {
+func (f *nameFound) ask(ctx context.Context, server *Exchanger, q Question) bool {
+	reply, err := server.exchange(ctx, q)
+	if err != nil || reply.Msg.Rcode != dns.RcodeSuccess {
 		return false
 	}
-	v, _ := followChain(q, reply.msg)
-	ttl := time.Duration(v.ttl) * time.Second
-	for _, data := range v.data {
+	v, _ := followChain(q, reply.Msg)
+	ttl := time.Duration(v.TTL) * time.Second
+	for _, data := range v.Data {
 		if address, err := netip.ParseAddr(data); err == nil {
 			f.add(NamedAddress{Addr: address.Unmap(), TTL: ttl})
 		}
 	}
-	if len(v.data) > 0 {
+	if len(v.Data) > 0 {
 		f.fresh(ttl)
 	}
-	return len(v.data) > 0
+	return len(v.Data) > 0
 }

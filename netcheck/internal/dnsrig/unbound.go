@@ -1,0 +1,105 @@
+package dnsrig
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+var (
+	//go:embed zones/unbound.conf
+	unboundTemplate string
+	//go:embed zones/zone.test
+	plainRecords string
+)
+
+// Unbound runs an unbound that is a validating resolver for the zones of zones, and whose further zones
+// play the faults. ede says whether it explains its failures.
+func Unbound(t *testing.T, ede bool) netip.AddrPort {
+	t.Helper()
+	program := NeedProgram(t, "unbound")
+	dir := t.TempDir()
+	server := FreePort(t)
+	conf := unboundConf(t, dir, server.Port(), ede)
+	path := filepath.Join(dir, "unbound.conf")
+	writeFile(t, path, conf)
+	ctx, cancel := context.WithCancel(context.Background())
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, "-d", "-c", path) //nolint:gosec // a test chose them
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("unbound said:\n%s", out.String())
+		}
+	})
+	Eventually(t, "unbound answers", func() bool {
+		m := new(dns.Msg).SetQuestion("www.zone.test.", dns.TypeA)
+		_, err := dns.Exchange(m, server.String())
+		return err == nil
+	})
+	return server
+}
+
+func unboundConf(t *testing.T, dir string, port uint16, ede bool) string {
+	t.Helper()
+	yes := map[bool]string{true: "yes", false: "no"}
+	replace := strings.NewReplacer("PORT", fmt.Sprint(port), "DIR", dir, "EDE", yes[ede])
+	conf := replace.Replace(unboundTemplate)
+	writeFile(t, filepath.Join(dir, "zone.test"), plainZone())
+	zones := authZone("zone.test")
+	for name, window := range map[string][2]time.Duration{
+		"signed.test":  {-time.Hour, time.Hour},
+		"expired.test": {-96 * time.Hour, -48 * time.Hour},
+		"future.test":  {48 * time.Hour, 96 * time.Hour},
+		"forged.test":  {-time.Hour, time.Hour},
+	} {
+		key, records := signZone(t, name, window)
+		if name == "forged.test" {
+			records = strings.ReplaceAll(records, "192.0.2.1", "192.0.2.66")
+		}
+		writeFile(t, filepath.Join(dir, name), records)
+		conf += fmt.Sprintf(" trust-anchor: \"%s\"\n", key)
+		zones += authZone(name)
+	}
+	upstream := Fake(t, func(q []byte) [][]byte {
+		return [][]byte{Reply(q, func(m *dns.Msg) { m.Rcode = dns.RcodeServerFailure })}
+	})
+	broken := fmt.Sprintf("forward-zone:\n name: broken.test\n forward-addr: 127.0.0.1@%d\n", upstream.Port())
+	return conf + zones + broken
+}
+
+// authZone lets unbound resolve a zone from the file of its name, as if it had asked the zone's servers.
+func authZone(name string) string {
+	return fmt.Sprintf("auth-zone:\n name: %[1]s\n zonefile: %[1]s\n for-downstream: no\n for-upstream: yes\n", name)
+}
+
+// plainZone has a name for each thing that a healthy server can answer.
+func plainZone() string {
+	zone := plainRecords
+	for i := range 60 {
+		zone += fmt.Sprintf("big.zone.test. 60 IN TXT \"%03d%s\"\n", i, strings.Repeat("x", 60))
+	}
+	return zone
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
