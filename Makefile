@@ -11,7 +11,7 @@ BIN               := .bin
 STATICCHECK       := v0.8.2
 GOLANGCI_LINT     := v2.15.0
 PACKAGES          := gcc libc6-dev ca-certificates nftables iproute2 bind9-dnsutils unbound nginx-light slapd ldap-utils \
-                     rsyslog rsyslog-gnutls openssl curl strace prometheus iptables
+                     rsyslog rsyslog-gnutls openssl curl strace prometheus iptables openjdk-17-jdk-headless
 LDFLAGS           := -s -w -buildid=
 SERVERS           ?= embedded
 LAB_FLAGS         ?=

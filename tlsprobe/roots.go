@@ -8,13 +8,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"sallyport/tlsprobe/keystore"
 )
 
 // Bounds on a trust store: several times the largest that are in use (Debian's has 150 roots in 220 KiB).
 const (
-	maxRootsFile  = 8 << 20
+	maxRootsFile  = keystore.MaxBytes
 	maxRootsFiles = 4096
-	maxRoots      = 10_000
+	maxRoots      = keystore.MaxEntries
 )
 
 // SourceSystem names the system's trust store in a list of sources.
@@ -26,6 +29,7 @@ type Roots struct {
 	pool      *x509.CertPool
 	bySubject map[string][]*x509.Certificate
 	count     int
+	passwords []string // of Java stores, while they are read
 }
 
 // NewRoots trusts exactly the given authorities.
@@ -37,18 +41,21 @@ func NewRoots(authorities ...*x509.Certificate) *Roots {
 	return r
 }
 
-// LoadRoots reads trust stores: the word system, a PEM file, or a folder of PEM files. An authority that stands in
-// several counts once. The error names the source and the mend: a source that cannot be read, holds no certificate, or
-// is of another kind (a Java KeyStore, a PKCS #12 file, a single DER certificate).
-func LoadRoots(sources []string) (*Roots, error) {
+// LoadRoots reads trust stores: the word system, a PEM file, a folder of PEM files, or a store of Java's (JKS or
+// PKCS #12), which one of the passwords, Java's default one or the empty one opens. An authority that stands in several
+// counts once. The error names the source and the mend: a source that cannot be read, holds no certificate, or is of
+// another kind (JCEKS, a single DER certificate).
+func LoadRoots(sources []string, passwords ...string) (*Roots, error) {
 	r := NewRoots()
+	r.passwords = append(slices.Clone(passwords), keystore.DefaultPassword, "")
+	defer func() { r.passwords = nil }()
 	for _, source := range sources {
 		if err := r.load(source); err != nil {
 			return nil, err
 		}
 	}
 	if r.count == 0 {
-		return nil, errors.New("no trusted authority: name system, a PEM file or a folder of PEM files")
+		return nil, errors.New("no trusted authority: name system, a PEM file, a folder of PEM files or a Java key store")
 	}
 	return r, nil
 }
@@ -125,6 +132,9 @@ func (r *Roots) loadFile(path string) error {
 	if err != nil {
 		return err
 	}
+	if keystore.IsJava(data) {
+		return r.addStore(path, data)
+	}
 	if kind := otherKind(data); kind != "" {
 		return fmt.Errorf("trust store %s: %s", path, kind)
 	}
@@ -145,6 +155,24 @@ func readBounded(path string) ([]byte, error) {
 		return nil, &boundError{path, fmt.Sprintf("larger than %d MiB", maxRootsFile>>20)}
 	}
 	return data, nil
+}
+
+// addStore adds what a store of Java's makes trusted.
+func (r *Roots) addStore(path string, data []byte) error {
+	store, err := keystore.Parse(data, keystore.Options{Passwords: r.passwords})
+	if err != nil {
+		return fmt.Errorf("trust store %s: %w", path, err)
+	}
+	if len(store.Entries) == 0 {
+		return fmt.Errorf("trust store %s: no trusted certificate in it: add one with keytool -importcert", path)
+	}
+	for _, entry := range store.Entries {
+		if r.count >= maxRoots {
+			return &boundError{path, fmt.Sprintf("more than %d certificates", maxRoots)}
+		}
+		r.add(entry.Certificate)
+	}
+	return nil
 }
 
 // addPEM adds every CERTIFICATE block. A block that does not parse is passed by when others do: real stores hold a few

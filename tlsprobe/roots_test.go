@@ -2,6 +2,8 @@ package tlsprobe
 
 import (
 	"bytes"
+	"crypto/sha1"
+	"encoding/binary"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -66,14 +68,14 @@ func TestLoadRootsRefuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"cacerts.jks":   {append([]byte{0xFE, 0xED, 0xFE, 0xED}, make([]byte, 99)...), "is a Java KeyStore (JKS), which"},
+		"cacerts.jks":   {append([]byte{0xFE, 0xED, 0xFE, 0xED}, make([]byte, 99)...), "give its password"},
 		"cacerts.jceks": {append([]byte{0xCE, 0xCE, 0xCE, 0xCE}, make([]byte, 99)...), "is a Java JCEKS key store"},
-		"cacerts":       {pkcs12, "is a PKCS #12 store, which is not read here: export"},
+		"cacerts":       {pkcs12, "no sound PKCS #12 file"},
 		"one.der":       {one.Cert.Raw, "is a DER certificate: convert it to PEM"},
 		"empty":         {nil, "no CERTIFICATE block"},
 		"key.pem":       {key, "no CERTIFICATE block"},
 		"broken.pem":    {broken, "none of its certificates can be read"},
-		"huge":          {huge, "larger than 8 MiB"},
+		"huge":          {huge, "larger than 32 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,6 +94,23 @@ func TestLoadRootsRefuses(t *testing.T) {
 		if _, err := LoadRoots(sources); err == nil {
 			t.Errorf("%v: no error", sources)
 		}
+	}
+}
+
+// TestLoadRootsOfJava reads a store that only its password opens.
+func TestLoadRootsOfJava(t *testing.T) {
+	t.Parallel()
+	one := issue(t, nil, authority("One"))
+	store := []byte("\xFE\xED\xFE\xED\x00\x00\x00\x01\x00\x00\x00\x01" +
+		"\x00\x00\x00\x02\x00\x01a\x00\x00\x00\x00\x00\x00\x00\x00")
+	store = append(binary.BigEndian.AppendUint32(store, uint32(len(one.Cert.Raw))), one.Cert.Raw...)
+	digest := sha1.Sum(append([]byte("\x00p\x00wMighty Aphrodite"), store...))
+	path := write1(t, filepath.Join(t.TempDir(), "cacerts"), append(store, digest[:]...))
+	if roots, err := LoadRoots([]string{path}, "pw"); err != nil || roots.Len() != 1 || !roots.holds(one.Cert) {
+		t.Errorf("%d roots, error %v", roots.Len(), err)
+	}
+	if _, err := LoadRoots([]string{path}); err == nil || !strings.Contains(err.Error(), "trust.password_file") {
+		t.Errorf("without the password: error %v", err)
 	}
 }
 
