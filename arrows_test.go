@@ -38,10 +38,9 @@ func homes() map[string][]string {
 	return map[string][]string{
 		"github.com/google/nftables":          {"firewall/kernel"},
 		"github.com/miekg/dns":                {"netcheck/resolver", "netcheck/internal/dnsrig", "integration/lab"},
-		"github.com/go-ldap/ldap":             {"netcheck", "posture"},
+		"github.com/go-ldap/ldap":             {"netcheck/directory", "posture"},
 		"github.com/cenkalti/backoff":         {"monitor"},
 		"github.com/goccy/go-yaml":            {"config"},
-		"github.com/go-asn1-ber/asn1-ber":     {"netcheck"},
 		"github.com/pmezard/go-difflib":       {"firewall"},
 		"github.com/spf13/cobra":              {"cmd/sallyport"},
 		"github.com/prometheus/client_golang": {"report/metrics"},

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -16,17 +17,19 @@ import (
 
 // The phases of an attempt, as check.PhaseNames lists them.
 const (
-	phaseDNS     = "dns"
-	phaseConnect = "connect"
-	phaseTLS     = "tls"
-	phaseBind    = "bind"
-	phaseSearch  = "search"
+	phaseDNS      = "dns"
+	phaseConnect  = "connect"
+	phaseStartTLS = "starttls"
+	phaseTLS      = "tls"
+	phaseBind     = "bind"
+	phaseSearch   = "search"
 )
 
 // attempt is what was seen at one address of a target.
 type attempt struct {
 	address netip.AddrPort
 	from    dial.Options // every connection of the attempt is made from there
+	before  []step       // taken on each connection before TLS begins
 	phases  []check.Phase
 	facts   tlsprobe.Facts
 	conn    *tls.Conn // verified, and open only while the attempt's use runs
@@ -37,6 +40,14 @@ type attempt struct {
 // use is what is done with a verified connection at one address: nothing, or bind and search. It is called by several
 // goroutines at once, one for each address, and must be done when ctx ends. Its error becomes the attempt's.
 type use func(ctx context.Context, a *attempt) error
+
+// step is what must be said on a connection before TLS begins on it: to a proxy, or to a directory. It leaves nothing
+// unread, must be done when ctx ends, and its error is one that Classify understands. It is a phase of the attempt, and is
+// taken again on each connection that is made for a second opinion.
+type step struct {
+	phase string
+	run   func(ctx context.Context, conn net.Conn) error
+}
 
 // phaseError says in which phase an error happened, so that a timeout is blamed on the phase that ran out of time.
 type phaseError struct {

@@ -37,6 +37,7 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 		attempts[i].address = netip.AddrPortFrom(address, t.Port)
 		attempts[i].phases = []check.Phase{named}
 		attempts[i].from = t.from()
+		attempts[i].before = t.before
 	}
 	options.ServerName, options.Roots = t.serverName(), t.Roots
 	options.Warn, options.Fail = t.Warn, t.Fail
@@ -101,6 +102,11 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 	if err != nil {
 		return err
 	}
+	for _, s := range a.before {
+		if err := a.timed(s.phase, func() error { return s.run(ctx, conn) }); err != nil {
+			return errors.Join(err, conn.Close())
+		}
+	}
 	if err := a.timed(phaseTLS, func() error { return a.shakeHands(ctx, conn, options) }); err != nil {
 		return err
 	}
@@ -124,4 +130,18 @@ func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprob
 		return a.secondOpinion(ctx, options, err)
 	}
 	return nil
+}
+
+// dialAgain connects to the address once more, and takes the steps before TLS.
+func (a *attempt) dialAgain(ctx context.Context) (net.Conn, error) {
+	conn, err := dial.TCP(ctx, a.address, a.from)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range a.before {
+		if err := s.run(ctx, conn); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	return conn, nil
 }

@@ -9,12 +9,14 @@ import (
 	"sync"
 
 	"sallyport/check"
+	"sallyport/netcheck/directory"
 	"sallyport/tlsprobe"
 )
 
 // LDAPSTarget is a directory to check: TLS, bind, search.
 type LDAPSTarget struct {
 	Server
+	StartTLS     bool   // TLS begins by the operation of that name (RFC 4511 section 4.14), on the port of ldap
 	BindDN       string // empty: anonymous
 	PasswordFile string // read at each run, at most 4 KiB, without one line end after the password
 	BaseDN       string // empty: the rootDSE alone is read
@@ -39,14 +41,17 @@ func LDAPS(target LDAPSTarget) func(context.Context) check.Result {
 	if target.Refused == nil {
 		target.Refused = new(RefusedSecrets)
 	}
+	if target.StartTLS {
+		target.before = []step{{phaseStartTLS, directory.StartTLS}}
+	}
+	filter, wrong := directory.NewFilter(target.Filter)
 	return func(ctx context.Context) check.Result {
-		if err := validFilter(target.Filter); err != nil {
+		if wrong != nil {
 			return check.Result{Status: check.Unknown, Cause: check.Internal,
-				Detail: fmt.Sprintf("the filter %s cannot be sent: %s", cleanText(target.Filter, maxLDAPText),
-					cleanText(err.Error(), maxLDAPText)),
+				Detail: fmt.Sprintf("the filter %s cannot be sent: %v", cleanText(target.Filter, maxLDAPText), wrong),
 				Remedy: "Correct the filter of this check."}
 		}
-		return newLDAPSRun(target).result(ctx)
+		return newLDAPSRun(target, filter).result(ctx)
 	}
 }
 
@@ -56,6 +61,7 @@ func (t LDAPSTarget) limit() int { return max(t.MinEntries, 0) + 1 }
 // ldapsRun is one run.
 type ldapsRun struct {
 	LDAPSTarget
+	filter    directory.Filter
 	secret    string
 	secretErr error
 
@@ -65,8 +71,8 @@ type ldapsRun struct {
 	servers map[string]*LDAPServerEvidence // by address
 }
 
-func newLDAPSRun(target LDAPSTarget) *ldapsRun {
-	return &ldapsRun{LDAPSTarget: target, servers: map[string]*LDAPServerEvidence{}}
+func newLDAPSRun(target LDAPSTarget, filter directory.Filter) *ldapsRun {
+	return &ldapsRun{LDAPSTarget: target, filter: filter, servers: map[string]*LDAPServerEvidence{}}
 }
 
 func (r *ldapsRun) result(ctx context.Context) check.Result {
@@ -115,36 +121,24 @@ func (r *ldapsRun) use(ctx context.Context, a *attempt) error {
 	if r.secretErr != nil {
 		return a.timed(phaseBind, func() error { return r.withoutSecret() })
 	}
-	session := openLDAP(ctx, a, r.limit(), r.BindDN == "")
-	defer session.close()
-	if err := r.bind(ctx, a, session, seen); err != nil || a.skipped != "" {
-		return err
+	session := directory.Open(ctx, a.conn)
+	defer session.Close()
+	err := r.bind(ctx, a, session, seen)
+	if err == nil && a.skipped == "" {
+		err = a.timed(phaseSearch, func() error { return r.search(ctx, session, seen) })
 	}
-	return a.timed(phaseSearch, func() error { return r.search(ctx, session, seen) })
+	return a.beneath(session, err)
 }
 
-// search reads the rootDSE, and counts what is below the base. A directory that does not show its rootDSE is let be,
-// unless that is all that was asked for.
-func (r *ldapsRun) search(ctx context.Context, session *ldapSession, seen *LDAPServerEvidence) error {
-	root, err := session.rootDSE(ctx)
-	seen.RootDSE = root
-	if told, ok := errors.AsType[*LDAPError](err); err != nil && (r.BaseDN == "" || !ok || told.Code < 0) {
+// beneath blames the layer of TLS where it is its alert that ended the session: a TLS 1.3 server refuses a client without
+// a certificate only after the handshake.
+func (a *attempt) beneath(session *directory.Session, err error) error {
+	told, ok := errors.AsType[*directory.Error](err)
+	if !ok || told.Err == nil || session.Received() > 0 {
 		return err
 	}
-	if r.BaseDN == "" {
-		return nil
-	}
-	got, err := session.search(ctx, r.BaseDN, r.Filter, r.limit())
-	seen.Entries, seen.More, seen.References = got.entries, got.more, got.references
-	if got.code >= 0 {
-		seen.SearchResult = &got.code
-	}
-	if got.more && got.entries >= r.MinEntries {
-		return nil // cut off by the directory's own limit, but at no fewer than there must be
-	}
-	if err == nil && got.entries < r.MinEntries {
-		return &LDAPError{Cause: check.LDAPTooFewEntries, Operation: phaseSearch, Code: got.code, Detail: fmt.Sprintf(
-			"%d entries below %s, fewer than %d", got.entries, cleanText(r.BaseDN, maxLDAPText), r.MinEntries)}
+	if refused, ok := errors.AsType[*tlsprobe.HandshakeError](a.facts.AfterHandshake(told.Err)); ok {
+		return refused
 	}
 	return err
 }

@@ -7,18 +7,20 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/directory"
 )
 
 func (r *ldapsRun) withoutSecret() error {
-	return &LDAPError{Cause: check.LDAPInvalidCredentials, Operation: phaseBind, Code: -1, Err: r.secretErr,
+	return &directory.Error{Cause: check.LDAPInvalidCredentials, Operation: directory.OpBind, Code: directory.CodeNone,
+		Err:    r.secretErr,
 		Detail: "not tried: " + cleanText(r.secretErr.Error(), maxLDAPText)}
 }
 
 // bind binds the user when it is this address's turn, unless the password has been refused before.
-func (r *ldapsRun) bind(ctx context.Context, a *attempt, session *ldapSession, seen *LDAPServerEvidence) error {
+func (r *ldapsRun) bind(ctx context.Context, a *attempt, session *directory.Session, seen *LDAPServerEvidence) error {
 	if r.BindDN == "" {
 		return a.timed(phaseBind, func() error {
-			err := session.bind(ctx, "", "")
+			err := session.Bind(ctx, "", "")
 			seen.noteBind(err)
 			return err
 		})
@@ -38,7 +40,7 @@ func (r *ldapsRun) bind(ctx context.Context, a *attempt, session *ldapSession, s
 }
 
 func noTurn(ctx context.Context) error {
-	e := &LDAPError{Operation: phaseBind, Code: -1, Err: ctx.Err()}
+	e := &directory.Error{Operation: directory.OpBind, Code: directory.CodeNone, Err: ctx.Err()}
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		e.Cause, e.Detail = check.LDAPTimeout, "not tried in time: the bind at another address took too long"
 	}
@@ -46,22 +48,23 @@ func noTurn(ctx context.Context) error {
 }
 
 // bindOnce sends the password, and remembers when it is refused. It must be called in the user's turn.
-func (r *ldapsRun) bindOnce(ctx context.Context, a *attempt, session *ldapSession, seen *LDAPServerEvidence) error {
+func (r *ldapsRun) bindOnce(ctx context.Context, a *attempt, session *directory.Session, seen *LDAPServerEvidence) error {
 	if before, ok := r.Refused.find(r.BindDN, r.secret); ok {
-		return &LDAPError{Cause: check.LDAPNotRetried, Operation: phaseBind, Code: -1, Detail: fmt.Sprintf(
-			"held back, so as not to lock the account: %s refused this password (%s) at %s", before.by, before.cause,
-			before.since.UTC().Format(time.RFC3339))}
+		return &directory.Error{Cause: check.LDAPNotRetried, Operation: directory.OpBind,
+			Code: directory.CodeNone, Detail: fmt.Sprintf(
+				"held back, so as not to lock the account: %s refused this password (%s) at %s", before.by, before.cause,
+				before.since.UTC().Format(time.RFC3339))}
 	}
 	part, cancel := context.WithTimeout(ctx, share(ctx, 1, 2))
 	defer cancel()
-	err := session.bind(part, r.BindDN, r.secret)
+	err := session.Bind(part, r.BindDN, r.secret)
 	seen.noteBind(err)
-	refused, ok := errors.AsType[*LDAPError](err)
-	if !ok || refused.Code != resultInvalidCredentials {
+	refused, ok := errors.AsType[*directory.Error](err)
+	if !ok || refused.Code != directory.ResultInvalidCredentials {
 		return err
 	}
 	r.refusedNow = a.address.String()
-	if refused.blamesSecret() {
+	if refused.BlamesSecret() {
 		r.Refused.add(r.BindDN, r.secret, refusal{since: time.Now(), cause: refused.Cause, by: r.refusedNow})
 	}
 	return err

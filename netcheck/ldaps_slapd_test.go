@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"sallyport/check"
+	"sallyport/netcheck/directory"
 	"sallyport/tlsprobe"
 	"sallyport/tlsprobe/tlsprobetest"
 )
@@ -43,6 +44,7 @@ type slapd struct {
 	directoryPKI
 	addresses []netip.AddrPort
 	port      uint16
+	plain     uint16 // without TLS, at the first address
 	log       *lockedBuffer
 }
 
@@ -64,20 +66,27 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// startSlapd runs a slapd with the data of slapdData and, before its databases, the lines of global.
-func startSlapd(t *testing.T, hosts []string, global string) *slapd {
+// startSlapd runs a slapd with the data of slapdData and, before its databases, the lines of global. Without hosts it has
+// no certificate, and listens on 127.0.0.1 without TLS alone. The edits are further pairs of old and new lines of its
+// configuration.
+func startSlapd(t *testing.T, hosts []string, global string, edits ...string) *slapd {
 	t.Helper()
 	program, adder := needProgram(t, "slapd"), needProgram(t, "slapadd")
 	dir := t.TempDir()
-	s := &slapd{directoryPKI: newDirectoryPKI(t), port: uint16(freePort(t)), log: new(lockedBuffer)}
+	s := &slapd{directoryPKI: newDirectoryPKI(t), port: uint16(freePort(t)), plain: uint16(freePort(t)),
+		log: new(lockedBuffer)}
 	for _, db := range []string{"test", "strong", "codes"} {
 		if err := os.Mkdir(filepath.Join(dir, db), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	conf := filepath.Join(dir, "slapd.conf")
-	replace := strings.NewReplacer("GLOBAL", global, "DIR", dir,
-		"AUTHORITY", s.caFile, "CERTIFICATE", s.certFile, "SECRET", s.keyFile)
+	if len(hosts) == 0 {
+		const own = "TLSCACertificateFile AUTHORITY\nTLSCertificateFile CERTIFICATE\nTLSCertificateKeyFile SECRET\n"
+		edits = append(edits, own, "")
+	}
+	replace := strings.NewReplacer(append(edits, "GLOBAL", global, "DIR", dir,
+		"AUTHORITY", s.caFile, "CERTIFICATE", s.certFile, "SECRET", s.keyFile)...)
 	writeFile(t, conf, replace.Replace(readFile(t, "testdata/ldap/slapd.conf")))
 	for suffix, ldif := range slapdData() {
 		writeFile(t, dir+"/init.ldif", ldif)
@@ -86,11 +95,12 @@ func startSlapd(t *testing.T, hosts []string, global string) *slapd {
 			t.Fatalf("slapadd %s: %v: %s", suffix, err, out)
 		}
 	}
-	urls := make([]string, len(hosts))
+	urls := make([]string, len(hosts), len(hosts)+1)
 	for i, host := range hosts {
 		s.addresses = append(s.addresses, netip.AddrPortFrom(netip.MustParseAddr(host), s.port))
 		urls[i] = "ldaps://" + net.JoinHostPort(host, fmt.Sprint(s.port)) + "/"
 	}
+	urls = append(urls, "ldap://"+net.JoinHostPort("127.0.0.1", fmt.Sprint(s.plain))+"/")
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, program, "-d", "256", "-f", conf, "-h", strings.Join(urls, " "))
 	cmd.Stdout, cmd.Stderr = s.log, s.log
@@ -102,7 +112,7 @@ func startSlapd(t *testing.T, hosts []string, global string) *slapd {
 		_ = cmd.Wait()
 	})
 	eventually(t, "slapd accepts connections", func() bool {
-		conn, err := net.Dial("tcp", local(int(s.port)).String())
+		conn, err := net.Dial("tcp", local(int(s.plain)).String())
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -129,8 +139,8 @@ func (s *slapd) runAtAll(ctx context.Context, target LDAPSTarget) check.Result {
 	for i, address := range s.addresses {
 		attempts[i].address = address
 	}
-	run := newLDAPSRun(target)
-	run.Filter = "(objectClass=person)"
+	filter, _ := directory.NewFilter("(objectClass=person)") // it is one
+	run := newLDAPSRun(target, filter)
 	options := run.prepare()
 	options.ServerName, options.Roots = "localhost", s.roots
 	tryAll(ctx, attempts, options, run.use)

@@ -100,6 +100,12 @@ func TestLDAPSCauses(t *testing.T) {
 			check.Fail, check.CertNameMismatch, "", phaseTLS},
 		{"expiring", reader, func(l *LDAPSTarget) { l.Warn = 100 * 24 * time.Hour },
 			check.Warn, check.CertExpiring, "", phaseSearch},
+		{"StartTLS", reader, func(l *LDAPSTarget) { l.StartTLS, l.Port = true, s.plain },
+			check.OK, "", "TLS 1.3", phaseSearch},
+		{"StartTLS where LDAPS is", reader, func(l *LDAPSTarget) { l.StartTLS = true },
+			check.Fail, check.LDAPClosed, "StartTLS", phaseStartTLS},
+		{"LDAPS where StartTLS is", reader, func(l *LDAPSTarget) { l.Port = s.plain },
+			check.Fail, check.TLSClosed, "", phaseTLS},
 		{"nothing listens", reader, func(l *LDAPSTarget) { l.Port = uint16(freePort(t)) },
 			check.Fail, check.ConnectRefused, "", phaseConnect},
 	}
@@ -134,6 +140,21 @@ func lastPhase(r check.Result) string {
 	}
 	phases := r.Endpoints[0].Phases
 	return phases[len(phases)-1].Name
+}
+
+// TestLDAPSNoStartTLS has a slapd without a certificate.
+func TestLDAPSNoStartTLS(t *testing.T) {
+	t.Parallel()
+	s := startSlapd(t, nil, "")
+	target := s.target(t, "cn=reader,dc=test")
+	target.StartTLS, target.Port = true, s.plain
+	r := LDAPS(target)(withTimeout(t, 2*time.Second))
+	if !strings.Contains(r.Detail, "does not offer StartTLS: result") || lastPhase(r) != phaseStartTLS {
+		t.Errorf("got %q in phase %s: %s; want that StartTLS is not offered", r.Cause, lastPhase(r), r.Detail)
+	}
+	if s.bindsOf("cn=reader,dc=test") != 0 {
+		t.Error("the password was sent in plain text")
+	}
 }
 
 // TestLDAPSAnonymousBindRefused has a slapd that refuses the bind itself.

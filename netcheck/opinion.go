@@ -102,7 +102,7 @@ func (a *attempt) legacy(ctx context.Context, options tlsprobe.Options) *opinion
 
 // again shakes hands on a new connection, which is closed, and says whether the server answered with anything at all.
 func (a *attempt) again(ctx context.Context, options tlsprobe.Options) (tlsprobe.Facts, bool) {
-	conn, err := dial.TCP(ctx, a.address, a.from)
+	conn, err := a.dialAgain(ctx)
 	if err != nil {
 		return tlsprobe.Facts{}, false
 	}

@@ -1,12 +1,9 @@
-package netcheck
+package directory
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-ldap/ldap/v3"
 
 	"sallyport/check"
 )
@@ -41,7 +38,7 @@ func FuzzBindReason(f *testing.F) {
 	f.Add("data data data 5", uint16(65535))
 	f.Fuzz(func(t *testing.T, message string, code uint16) {
 		for _, anonymous := range []bool{false, true} {
-			e := resultError(phaseBind, code, message, anonymous)
+			e := refused(OpBind, result{code: int(code), message: message}, anonymous)
 			if e.Cause == "" || e.Cause.Layer() != check.LayerLDAP {
 				t.Errorf("code %d has the cause %q", code, e.Cause)
 			}
@@ -49,7 +46,7 @@ func FuzzBindReason(f *testing.F) {
 			if e.Data != "" && (bindReasonName(e.Data) == "" || !given) {
 				t.Errorf("reason %q of %q", e.Data, message)
 			}
-			if text := e.Error(); len(text) > 3*maxLDAPText || !printable(text) {
+			if text := e.Error(); len(text) > 3*maxShown || !printable(text) {
 				t.Errorf("sentence %q", text)
 			}
 		}
@@ -65,32 +62,30 @@ func TestResultCauses(t *testing.T) {
 		anonymous bool
 		want      check.Cause
 	}{
-		{phaseSearch, 3, false, check.LDAPTimeLimit}, {phaseSearch, 4, false, check.LDAPSizeLimit},
-		{phaseBind, 7, false, check.LDAPStrongAuthRequired}, {phaseBind, 8, false, check.LDAPStrongAuthRequired},
-		{phaseSearch, 8, true, check.LDAPAnonymousRefused}, {phaseSearch, 10, false, check.LDAPReferral},
-		{phaseSearch, 11, false, check.LDAPAdminLimit}, {phaseBind, 13, false, check.LDAPConfidentialityRequired},
-		{phaseSearch, 32, false, check.LDAPBaseNotFound}, {phaseBind, 34, false, check.LDAPInvalidCredentials},
-		{phaseSearch, 34, false, check.LDAPBaseNotFound}, {phaseBind, 48, true, check.LDAPAnonymousRefused},
-		{phaseBind, 48, false, check.LDAPInvalidCredentials}, {phaseBind, 49, false, check.LDAPInvalidCredentials},
-		{phaseSearch, 50, false, check.LDAPInsufficientAccess}, {phaseSearch, 50, true, check.LDAPAnonymousRefused},
-		{phaseSearch, 51, false, check.LDAPBusy}, {phaseSearch, 52, false, check.LDAPUnavailable},
-		{phaseSearch, 53, false, check.LDAPUnwilling}, {phaseSearch, 2, false, check.LDAPMalformed},
-		{phaseSearch, 123, false, check.LDAPInsufficientAccess},
-		{phaseSearch, 80, false, check.UnknownIn(check.LayerLDAP)},
+		{OpSearch, 3, false, check.LDAPTimeLimit}, {OpSearch, 4, false, check.LDAPSizeLimit},
+		{OpBind, 7, false, check.LDAPStrongAuthRequired}, {OpBind, 8, false, check.LDAPStrongAuthRequired},
+		{OpSearch, 8, true, check.LDAPAnonymousRefused}, {OpSearch, 10, false, check.LDAPReferral},
+		{OpSearch, 11, false, check.LDAPAdminLimit}, {OpBind, 13, false, check.LDAPConfidentialityRequired},
+		{OpSearch, 32, false, check.LDAPBaseNotFound}, {OpBind, 34, false, check.LDAPInvalidCredentials},
+		{OpSearch, 34, false, check.LDAPBaseNotFound}, {OpBind, 48, true, check.LDAPAnonymousRefused},
+		{OpBind, 48, false, check.LDAPInvalidCredentials}, {OpBind, 49, false, check.LDAPInvalidCredentials},
+		{OpSearch, 50, false, check.LDAPInsufficientAccess}, {OpSearch, 50, true, check.LDAPAnonymousRefused},
+		{OpSearch, 51, false, check.LDAPBusy}, {OpSearch, 52, false, check.LDAPUnavailable},
+		{OpSearch, 53, false, check.LDAPUnwilling}, {OpSearch, 2, false, check.LDAPMalformed},
+		{OpSearch, 123, false, check.LDAPInsufficientAccess},
+		{OpSearch, 80, false, check.UnknownIn(check.LayerLDAP)},
 	}
 	for _, tt := range tests {
-		err := error(resultError(tt.operation, tt.code, "", tt.anonymous))
-		cause, detail, ok := classifyLDAP(&phaseError{phase: tt.operation, err: err})
-		if !ok || cause != tt.want || !strings.Contains(detail, "result ") {
-			t.Errorf("%+v: got %q: %s", tt, cause, detail)
+		err := refused(tt.operation, result{code: int(tt.code)}, tt.anonymous)
+		if err.Cause != tt.want || !strings.Contains(err.Error(), "result ") {
+			t.Errorf("%+v: got %q: %s", tt, err.Cause, err)
 		}
 	}
-	if _, _, ok := classifyLDAP(errors.New("other")); ok {
-		t.Error("an error of another layer was taken for one of ldap")
-	}
-	if resultInvalidCredentials != ldap.LDAPResultInvalidCredentials {
-		t.Error("the code of a refused bind is not the library's")
-	}
+}
+
+// printable says whether a text is printable ASCII.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 func TestRootDSETime(t *testing.T) {

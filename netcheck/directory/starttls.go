@@ -1,0 +1,48 @@
+package directory
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"sallyport/check"
+)
+
+// StartTLS asks the directory, over a connection on which nothing has been said, to begin TLS on it (RFC 4511 section
+// 4.14). After a nil error the next octets of both sides are those of the handshake; nothing that came in plain text is
+// kept, and a directory that sends more than its answer has sent no LDAP. The error is an *Error. Ending ctx ends it;
+// the connection stays the caller's.
+func StartTLS(ctx context.Context, conn net.Conn) error {
+	s := Open(ctx, conn)
+	defer s.stop()
+	_, told, err := s.ask(ctx, OpStartTLS, opExtendedResponse, extended(oidStartTLS))
+	if err != nil {
+		return err
+	}
+	if told.code != 0 {
+		return noStartTLS(told)
+	}
+	if s.wire.in.Buffered() > 0 { // somebody on the way may have put it there, to be taken as if it came through TLS
+		return &Error{Cause: check.LDAPMalformed, Operation: OpStartTLS, Code: told.code,
+			Detail: "the directory goes on in plain text after it agreed to begin TLS"}
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil { // the handshake has its own
+		return s.failed(ctx, OpStartTLS, 0, err)
+	}
+	return nil
+}
+
+// noStartTLS is why a directory does not begin TLS. RFC 4511 section 4.14.1 has protocolError for one that does not
+// know how to, and unavailable for one that cannot now; Active Directory without a certificate says unavailable.
+func noStartTLS(told result) *Error {
+	e := refused(OpStartTLS, told, false)
+	if told.code == ldap.LDAPResultProtocolError {
+		e.Cause = check.LDAPUnwilling
+	}
+	if told.code != ldap.LDAPResultReferral {
+		e.Detail = "the directory does not offer StartTLS: " + e.Detail
+	}
+	return e
+}

@@ -1,0 +1,13 @@
+package directory
+
+import "sallyport/netcheck/plain"
+
+// How much of a directory's words is kept, and shown.
+const (
+	maxKept       = 4 << 10 // octets of one value
+	maxShown      = 200     // characters of one that is shown
+	maxReferences = 8       // addresses of other servers
+)
+
+// clean makes a directory's words fit for a sentence.
+func clean(words string) string { return plain.Text(words, maxShown) }
