@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -50,18 +51,25 @@ func defaultsKey() key[Checks] {
 	return k
 }
 
-func defaultsForm() form[schedule] {
-	keys := append(scheduleKeys(func(s *schedule) *Schedule { return &s.Schedule }),
-		expiryKeys(func(s *schedule) *Expiry { return &s.Expiry })...)
+func defaultsForm() form[defaults] {
+	keys := slices.Concat(
+		scheduleKeys(func(d *defaults) *Schedule { return &d.Schedule }),
+		expiryKeys(func(d *defaults) *Expiry { return &d.Expiry }),
+		inheritedKeys(func(d *defaults) *Server { return &d.Server }),
+		[]key[defaults]{proxyKey(func(d *defaults) **Proxy { return &d.Proxy })},
+	)
 	values := map[string]string{"interval": "30s", "timeout": "5s", "fail_after": "2", "recover_after": "1",
-		"expiry_warn": "21d", "expiry_fail": "7d"}
+		"expiry_warn": "21d", "expiry_fail": "7d", "revocation": RevocationSoft}
 	for i, k := range keys {
-		k.schema.hidden = false
-		keys[i] = k.byDefault(values[k.name])
+		k.schema.hidden, k.absent = false, nil
+		if text, ok := values[k.name]; ok {
+			k = k.byDefault(text)
+		}
+		keys[i] = k
 	}
-	return object(keys, func(r *reader, f *found, s *schedule) {
-		judgeSchedule(r, f, s.Schedule)
-		judgeExpiry(r, f, s.Expiry)
+	return object(keys, func(r *reader, f *found, d *defaults) {
+		judgeSchedule(r, f, d.Schedule)
+		judgeExpiry(r, f, d.Expiry)
 	})
 }
 
@@ -137,15 +145,5 @@ func nameKey[T any](sample string, at func(*T) *string) key[T] {
 func claimName(r *reader, f *found, name string) {
 	if f.has("name") {
 		r.claim("check", name, f.at("name"))
-	}
-}
-
-// serverKeys are the keys that TLS and LDAPS checks share.
-func serverKeys[T any](name func(*T) *string, own func(*T) *[]string) []key[T] {
-	return []key[T]{
-		field("server_name", "The name that the certificate must have, where it is not the host's.", hosts(), name).
-			sample("directory.corp.example").aside(),
-		field("roots", "Which authorities are trusted here, in place of trust.roots.", list(roots(), 1), own).
-			sample("[system, /etc/ssl/corp-ca.pem]").aside(),
 	}
 }

@@ -113,6 +113,7 @@ type Service struct {
 	Executable string
 	Config     string
 	JavaHome   string
+	Log        string // a file, or a pattern of files as filepath.Match has it; empty: none
 }
 
 // Checks are the network checks, each with its defaults filled in.
@@ -135,40 +136,52 @@ type Expiry struct {
 	Warn, Fail time.Duration
 }
 
+// The words of a DNS check's dnssec.
+const (
+	DnssecOff      = "off"      // the resolver's AD bit is shown, nothing more
+	DnssecRequire  = "require"  // the resolver must have set it
+	DnssecValidate = "validate" // the chain is validated here
+)
+
 // DNS is a check that a name resolves at each of the servers.
 type DNS struct {
-	Name    string
-	Query   string
-	Type    string           // A, AAAA, CNAME, MX, NS, PTR, SOA, SRV or TXT
-	Servers []netip.AddrPort // empty: those of resolv.conf
-	Expect  []string         // when given, the answer's data must be exactly these
+	Name        string
+	Query       string
+	Type        string      // A, AAAA, CNAME, MX, NS, PTR, SOA, SRV or TXT
+	Servers     []DNSServer // empty: those of resolv.conf
+	Expect      []string    // when given, the answer's data must be exactly these
+	Search      bool        // the search list of resolv.conf is tried, as a stub resolver does
+	Dnssec      string      // off, require or validate
+	TrustAnchor string      // with validate: a file of DS or DNSKEY records; empty: the root's
+	Roots       []string    // for servers of tls and https, instead of trust.roots
 	Schedule
 }
 
 // TLS is a check of a TLS server and its certificates.
 type TLS struct {
-	Name       string
-	Host       string // a name or an address
-	Port       uint16
-	ServerName string   // for SNI and verification: Host unless set
-	Roots      []string // instead of trust.roots
-	Expiry
+	Name string
+	Server
+	ALPN  []string // the protocols offered, the first preferred; empty: none
+	Proxy *Proxy   // nil: none
+	HTTP  *HTTP    // nil: nothing is asked over the connection
 	Schedule
 }
 
-// LDAPS is a check of a directory: TLS, bind, search.
+// LDAPS is a check of a directory: TLS, bind, search. Its host is empty, and its port 0, where the servers are discovered.
 type LDAPS struct {
-	Name         string
-	Host         string
-	Port         uint16
-	ServerName   string
-	Roots        []string
-	BindDN       string // empty: anonymous
-	PasswordFile string // absolute; its content is read at each run, never kept here
-	BaseDN       string // empty: the rootDSE alone is read
-	Filter       string
-	MinEntries   int
-	Expiry
+	Name string
+	Server
+	StartTLS        bool   // TLS begins within plain LDAP
+	Discover        string // the domain whose servers SRV records name; empty: the host is the server
+	SASLExternal    bool   // the client certificate binds
+	BindDN          string // empty: anonymous, or SASLExternal
+	PasswordFile    string // absolute; its content is read at each run, never kept here
+	BaseDN          string // empty: the rootDSE alone is read
+	Filter          string
+	MinEntries      int
+	MaxEntries      int // 0: any number
+	PageSize        int // entries to one page of the search (RFC 2696); 0: no pages
+	FollowReferrals bool
 	Schedule
 }
 
@@ -180,8 +193,9 @@ const (
 
 // Trust is which authorities are trusted.
 type Trust struct {
-	Roots []string // system, or paths of PEM files or folders
-	Java  string   // auto, off or a java_home
+	Roots        []string // system, or paths of PEM files, Java's stores, or folders of PEM files
+	Java         string   // auto, off or a java_home
+	PasswordFile string   // holds the password of those stores; empty: Java's own default
 }
 
 // Report is where results go.

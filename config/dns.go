@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -14,17 +15,31 @@ func dnsForm() form[DNS] {
 			needed().sample("console.us.code42.com"),
 		field("type", "The type of record to ask for.", choice("A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"),
 			func(d *DNS) *string { return &d.Type }).byDefault("A"),
-		field("servers", "The servers to ask, by address, with a port where it is not 53; [] for those of /etc/resolv.conf.",
-			list(servers(), 0), func(d *DNS) *[]netip.AddrPort { return &d.Servers }).byDefault("[]").sample("[10.0.0.53]"),
+		field("servers", "The servers to ask: an address, with a port where it is not 53; tcp://address; "+
+			"tls://address#name, with the name in the certificate (RFC 7858); https://host/dns-query (RFC 8484). [] for "+
+			"those of /etc/resolv.conf.",
+			list(servers(), 0), func(d *DNS) *[]DNSServer { return &d.Servers }).byDefault("[]").sample("[10.0.0.53]"),
 		field("expect", "The exact data of the answer, in any order; without it, any answer is good.", list(text(), 1),
 			func(d *DNS) *[]string { return &d.Expect }).sample("[203.0.113.7]").aside(),
+		field("search", "Whether the search list of /etc/resolv.conf is tried, as a stub resolver does.", truth(),
+			func(d *DNS) *bool { return &d.Search }).byDefault("false").aside(),
+		field("dnssec", "off only shows whether the resolver validated; require fails where it did not; validate follows "+
+			"the chain of signatures from here.", choice(DnssecOff, DnssecRequire, DnssecValidate),
+			func(d *DNS) *string { return &d.Dnssec }).byDefault(DnssecOff).aside(),
+		field("trust_anchor", "With dnssec: validate, a file of the DS or DNSKEY records that the chain begins at; without "+
+			"it, the root's.", certificates(), func(d *DNS) *string { return &d.TrustAnchor }).
+			sample("/etc/sallyport/corp.example.ds").aside(),
+		field("roots", "Which authorities are trusted for servers of tls:// and https://, in place of trust.roots.",
+			list(roots(), 1), func(d *DNS) *[]string { return &d.Roots }).sample("[/etc/ssl/corp-ca.pem]").aside(),
 	}
 	keys = append(keys, scheduleKeys(func(d *DNS) *Schedule { return &d.Schedule })...)
 	return object(keys, func(r *reader, f *found, d *DNS) {
 		claimName(r, f, d.Name)
 		judgeQuery(r, f, d)
 		judgeExpect(r, f, d)
+		judgeSearch(r, f, d)
 		judgeServers(r, f, d)
+		judgeDnssec(r, f, d)
 		judgeSchedule(r, f, d.Schedule)
 	})
 }
@@ -94,15 +109,35 @@ func judgeExpect(r *reader, f *found, d *DNS) {
 	}
 }
 
-// judgeServers refuses a server that would be asked twice.
+// judgeSearch refuses a name that the search list is never tried for (resolver(5), ndots).
+func judgeSearch(r *reader, f *found, d *DNS) {
+	if d.Search && f.has("query", "search") && strings.HasSuffix(d.Query, ".") {
+		r.wrong(f.at("search"), "remove the point at the end of query, or search",
+			"no search list is tried for %s, which ends in a point", quote(d.Query))
+	}
+}
+
+// judgeServers refuses a server that would be asked twice, and roots that nobody is judged by.
 func judgeServers(r *reader, f *found, d *DNS) {
-	nodes, ok := f.values["servers"].(*ast.SequenceNode)
-	if !ok || !f.has("servers") {
+	if !f.sound("servers") {
 		return
 	}
+	nodes, _ := f.values["servers"].(*ast.SequenceNode)
 	for i, s := range d.Servers {
 		if slices.Contains(d.Servers[:i], s) {
 			r.wrong(nodes.Values[i], "name each server once", "the server %s stands here twice", s)
 		}
+	}
+	if f.has("roots") && !slices.ContainsFunc(d.Servers, DNSServer.Certified) {
+		r.wrong(f.at("roots"), "write tls:// or https:// before a server, or remove roots",
+			"there are roots, but no server shows a certificate")
+	}
+}
+
+// judgeDnssec refuses an anchor that nothing hangs on.
+func judgeDnssec(r *reader, f *found, d *DNS) {
+	if f.has("trust_anchor") && f.sound("dnssec") && d.Dnssec != DnssecValidate {
+		r.wrong(f.at("trust_anchor"), "write dnssec: validate, or remove trust_anchor",
+			"there is a trust_anchor, but dnssec: %s validates nothing here", d.Dnssec)
 	}
 }

@@ -16,8 +16,10 @@ import (
 const (
 	// credentials is where systemd puts the secrets of a unit (systemd.exec(5), LoadCredential=).
 	credentials = "${CREDENTIALS_DIRECTORY}"
-	// maxSecret bounds a password, in bytes: a larger file is the wrong file.
-	maxSecret = 4096
+	// maxPassword bounds a password, in bytes: a larger file is the wrong file.
+	maxPassword = 4096
+	// maxKey bounds a private key in PEM: one of RSA with 16384 bits has less than 13 KiB.
+	maxKey = 32 << 10
 	// pathPattern is an absolute path, or one below the credentials.
 	pathPattern = `^(/|\$\{CREDENTIALS_DIRECTORY\}/)`
 )
@@ -159,14 +161,30 @@ func (r *reader) unreadable(at ast.Node, err error) {
 	}
 }
 
-// secrets is the form of the path of a file that holds one secret and that nobody else can read.
-func secrets() form[string] {
+// secret is what a file holds that nobody else may read.
+type secret struct {
+	what string // as in "name a file that holds ..."
+	kind string // as in "change the ..."
+	most int64  // its size, in bytes
+}
+
+// passwords is the form of the path of a file that holds one password and that nobody else can read.
+func passwords() form[string] {
+	return secrets(secret{what: "the password alone", kind: "password", most: maxPassword})
+}
+
+// privateKeys is the form of the path of a file that holds one private key and that nobody else can read.
+func privateKeys() form[string] {
+	return secrets(secret{what: "one private key in PEM", kind: "key", most: maxKey})
+}
+
+func secrets(s secret) form[string] {
 	return expanded().then(func(r *reader, at ast.Node, path string) bool {
-		return r.opts.SkipFiles || r.secret(at, path)
+		return r.opts.SkipFiles || r.secret(at, path, s)
 	})
 }
 
-func (r *reader) secret(at ast.Node, path string) bool {
+func (r *reader) secret(at ast.Node, path string, s secret) bool {
 	file, info, err := open(path)
 	if err != nil {
 		r.unreadable(at, err)
@@ -175,21 +193,21 @@ func (r *reader) secret(at ast.Node, path string) bool {
 	defer func() { _ = file.Close() }()
 	switch {
 	case !info.Mode().IsRegular():
-		r.wrong(at, "name a file that holds the password alone", "this is not a regular file")
+		r.wrong(at, "name a file that holds "+s.what, "this is not a regular file")
 		return false
 	case info.Mode().Perm()&0o077 != 0 && !r.isCredential(path):
-		r.wrong(at, "chmod 600 "+path+", and change the password if others could read it",
+		r.wrong(at, "chmod 600 "+path+", and change the "+s.kind+" if others could read it",
 			"others than its owner have rights on this file (mode %04o)", info.Mode().Perm())
 		return false
 	}
-	content, err := io.ReadAll(io.LimitReader(file, maxSecret+1))
+	content, err := io.ReadAll(io.LimitReader(file, s.most+1))
 	switch {
 	case err != nil:
 		r.unreadable(at, err)
-	case len(content) > maxSecret:
-		r.wrong(at, "name a file that holds the password alone", "this file is too large for a password")
+	case int64(len(content)) > s.most:
+		r.wrong(at, "name a file that holds "+s.what, "this file is too large for a %s", s.kind)
 	case len(bytes.TrimRight(content, "\r\n")) == 0:
-		r.wrong(at, "write the password to it", "this file is empty")
+		r.wrong(at, "write the "+s.kind+" to it", "this file is empty")
 	default:
 		return true
 	}
@@ -213,7 +231,7 @@ func roots() form[string] {
 			return v, true
 		}
 		if v, ok := textOf(n); ok && nearest(v, []string{"system"}) != "" {
-			r.wrong(n, "write system, or the path of a PEM file or of a folder of them",
+			r.wrong(n, "write system, or the path of a PEM file, of a store of Java's or of a folder of PEM files",
 				"%s is not a place of roots", quote(v))
 			return "", false
 		}

@@ -57,8 +57,8 @@ func TestPasswordFile(t *testing.T) {
 		"says the mend":  {write(t, "pw", "hunter2\n", 0o644), "chmod 600 /"},
 		"empty":          {write(t, "pw", "", 0o600), "this file is empty"},
 		"a line end":     {write(t, "pw", "\r\n", 0o600), "this file is empty"},
-		"large":          {write(t, "pw", strings.Repeat("x", maxSecret+1), 0o600), "too large"},
-		"largest":        {write(t, "pw", strings.Repeat("x", maxSecret), 0o600), ""},
+		"large":          {write(t, "pw", strings.Repeat("x", maxPassword+1), 0o600), "too large"},
+		"largest":        {write(t, "pw", strings.Repeat("x", maxPassword), 0o600), ""},
 		"missing":        {filepath.Join(folder, "none"), "there is no such file"},
 		"folder":         {folder, "not a regular file"},
 		"pipe":           {fifo, "not a regular file"},
@@ -76,6 +76,29 @@ func TestPasswordFile(t *testing.T) {
 				t.Error("the secret is shown")
 			}
 		})
+	}
+}
+
+// TestKeyFile holds that a private key is looked after as a password is, but may be longer.
+func TestKeyFile(t *testing.T) {
+	const tls = "checks:\n  tls:\n    - {name: a, address: \"a.example:443\", client_certificate: " +
+		"{certificate_file: %q, key_file: %q}}\n"
+	certificate := write(t, "client.pem", "x", 0o644)
+	long := strings.Repeat("hunter2", maxPassword)
+	for name, test := range map[string]struct{ certificate, key, want string }{
+		"good":        {certificate, write(t, "key", long, 0o600), ""},
+		"group reads": {certificate, write(t, "key", long, 0o640), "and change the key if others could read it"},
+		"large": {certificate, write(t, "key", strings.Repeat("x", maxKey+1), 0o600),
+			"too large for a key; name a file that holds one private key"},
+		"empty":          {certificate, write(t, "key", "", 0o600), "write the key to it"},
+		"folder":         {certificate, t.TempDir(), "not a regular file"},
+		"no key":         {certificate, certificate + "none", "there is no such file"},
+		"no certificate": {certificate + "none", write(t, "key", long, 0o600), "there is no such file"},
+	} {
+		got := refusal(t, fmt.Sprintf(tls, test.certificate, test.key), Options{Environ: noEnviron})
+		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
 	}
 }
 
@@ -138,9 +161,16 @@ func TestNamedFilesMustBeReadable(t *testing.T) {
 			"a folder, not a file"},
 		"no roots of a check": {"checks: {tls: [{name: a, address: \"a.example:443\", roots: [" + missing + "]}]}",
 			"there is no such file"},
-		"paths are not looked at":  {"paths: {state: " + missing + "}", ""},
-		"textfile neither":         {"report: {textfile: " + missing + "/a.prom}", ""},
-		"nor what the service has": {"service: {user: uds, config: " + missing + "}", ""},
+		"trust anchor": {"checks: {dns: [{name: a, query: a.example, dnssec: validate, trust_anchor: " + file + "}]}", ""},
+		"no trust anchor": {"checks: {dns: [{name: a, query: a.example, dnssec: validate, trust_anchor: " + missing + "}]}",
+			"there is no such file"},
+		"no password of the proxy": {"checks: {defaults: {proxy: {address: \"a.example:1\", user: a, password_file: " +
+			missing +
+			"}}}", "there is no such file"},
+		"no password of the stores": {"trust: {password_file: " + missing + "}", "there is no such file"},
+		"paths are not looked at":   {"paths: {state: " + missing + "}", ""},
+		"textfile neither":          {"report: {textfile: " + missing + "/a.prom}", ""},
+		"nor what the service has":  {"service: {user: uds, config: " + missing + ", log: " + missing + "}", ""},
 	} {
 		if got := refusal(t, test.text+"\n", Options{}); (got == "") != (test.want == "") ||
 			!strings.Contains(got, test.want) {

@@ -191,6 +191,7 @@ func (r *reader) unknownKey(p pair, name string, names []string, flow bool) stri
 	case isSecretKey.MatchString(name) && slices.Contains(names, "password_file"):
 		r.wrong(p.key, "write the secret alone to a file of mode 0600, name it with password_file, and change the secret "+
 			"if others could read this file", "a secret does not belong in the configuration")
+		return "password_file"
 	case isSecretKey.MatchString(name):
 		r.wrong(p.key, "remove it, and change the secret if others could read this file",
 			"a secret does not belong in the configuration")

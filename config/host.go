@@ -109,49 +109,32 @@ func notInLabel(r rune) bool {
 	return !isLetter(r) && (r < '0' || r > '9') && r != '-' && r != '_'
 }
 
-// servers is the form of a DNS server: an address, with a port where it is not 53.
-func servers() form[netip.AddrPort] {
-	const v6 = `[0-9A-Fa-f:.]+(%[0-9A-Za-z._-]+)?`
-	const pattern = `^([0-9.]+(:[0-9]{1,5})?|` + v6 + `|\[` + v6 + `\]:[0-9]{1,5})$`
-	return parsed(pattern, func(s string) (netip.AddrPort, string, string) {
-		const dnsPort = 53
-		if addr, err := netip.ParseAddr(s); err == nil {
-			return checkServer(s, netip.AddrPortFrom(addr.Unmap(), dnsPort))
-		}
-		if at, err := netip.ParseAddrPort(s); err == nil {
-			return checkServer(s, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
-		}
-		return netip.AddrPort{}, quote(s) + " is not the address of a server",
-			"write an address, as in 10.0.0.53, 10.0.0.53:5353 or [2001:db8::53]:5353; " +
-				"a resolver cannot resolve its own name"
-	})
-}
+// The schemes of a directory's URL, and the ports where nothing else is said (RFC 4511 section 5.2.1 for LDAP; IANA's
+// registry for LDAPS).
+const (
+	schemeLDAPS = "ldaps"
+	schemeLDAP  = "ldap"
+	ldapsPort   = 636
+	ldapPort    = 389
+)
 
-func checkServer(s string, at netip.AddrPort) (netip.AddrPort, string, string) {
-	switch {
-	case at.Port() == 0:
-		return at, quote(s) + " has the port 0", "ports are from 1 to 65535"
-	case at.Addr().IsUnspecified(), at.Addr().IsMulticast():
-		return at, quote(s) + " is no server's address", "write the address that the server has"
-	}
-	return at, "", ""
-}
-
-// directories is the form of the URL of a directory: ldaps://host, ldaps://host:port.
+// directories is the form of the URL of a directory: ldaps://host, ldaps://host:port, and those of ldap://.
 func directories() form[endpoint] {
-	return parsed(`^ldaps://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?/?$`, parseDirectory)
+	return parsed(`^ldaps?://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?/?$`, parseDirectory)
 }
 
 func parseDirectory(s string) (e endpoint, message, mend string) {
 	const form = "write ldaps://host or ldaps://host:port, as in ldaps://dc1.corp.example:636"
 	scheme, rest, isURL := strings.Cut(s, "://")
 	host, _, _ := strings.Cut(strings.TrimSuffix(rest, "/"), ":")
+	port := uint16(ldapsPort)
+	if scheme == schemeLDAP {
+		port = ldapPort
+	}
 	switch {
 	case !isURL:
 		return e, "this is not a URL", form
-	case scheme == "ldap":
-		return e, "ldap:// sends the password in clear, and StartTLS is not spoken here", "write ldaps://" + hostOnly(rest)
-	case scheme != "ldaps":
+	case scheme != schemeLDAPS && scheme != schemeLDAP:
 		return e, quote(scheme) + " is not how a directory is reached", form
 	case strings.Contains(rest, "@"):
 		return e, "a secret does not belong in the configuration",
@@ -159,7 +142,7 @@ func parseDirectory(s string) (e endpoint, message, mend string) {
 	case host == "":
 		return e, quote(s) + " has no host", form
 	}
-	return parseAuthority(s, strings.TrimSuffix(rest, "/"), 636, form)
+	return parseAuthority(s, strings.TrimSuffix(rest, "/"), port, form)
 }
 
 // hostOnly is the host of what follows :// in a URL, without user, port and path.

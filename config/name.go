@@ -44,7 +44,7 @@ func tidyName(s string) string {
 
 // reserved are the names of the checks that Sallyport makes itself.
 func reserved() []string {
-	return []string{"configuration", "firewall", "posture", "sallyport", "sinks"}
+	return []string{"configuration", "firewall", "posture", "sallyport", "service", "sinks"}
 }
 
 // checkNames is the form of a check's name.
@@ -60,18 +60,38 @@ func checkNames() form[string] {
 
 // interfaces is the form of an interface's name as the kernel takes it; a trailing * stands for any ending.
 func interfaces() form[string] {
-	const longest = 15 // IFNAMSIZ is 16 with its NUL
 	return parsed(`^[0-9A-Za-z._@-]{1,15}\*?$`, func(s string) (string, string, string) {
-		name := strings.TrimSuffix(s, "*")
-		strange := strings.ContainsFunc(name, func(r rune) bool { return notInLabel(r) && r != '.' && r != '@' })
-		switch {
-		case name == "" && s == "*":
+		if s == "*" {
 			return "", "* is every interface", "remove interfaces: without it, an exception holds on all of them"
-		case len(name) > longest:
-			return "", quote(s) + " is longer than 15 characters", "write the name as ip link shows it"
-		case strange, name == "", name == ".", name == "..":
-			return "", quote(s) + " cannot be an interface", "write the name as ip link shows it, or a prefix of it and *"
 		}
-		return s, "", ""
+		message, mend := checkInterface(strings.TrimSuffix(s, "*"), s)
+		if mend != "" && len(s) <= longestInterface {
+			mend += ", or a prefix of it and *"
+		}
+		return s, message, mend
 	})
+}
+
+// device is the form of the name of one interface.
+func device() form[string] {
+	return parsed(`^[0-9A-Za-z._@-]{1,15}$`, func(s string) (string, string, string) {
+		message, mend := checkInterface(s, s)
+		return s, message, mend
+	})
+}
+
+// longestInterface is the most that the name of an interface has: IFNAMSIZ is 16 with its NUL.
+const longestInterface = 15
+
+// checkInterface is what is wrong with the name of an interface, which stands as written in the file.
+func checkInterface(name, written string) (message, mend string) {
+	const form = "write the name as ip link shows it"
+	strange := strings.ContainsFunc(name, func(r rune) bool { return notInLabel(r) && r != '.' && r != '@' })
+	switch {
+	case len(name) > longestInterface:
+		return quote(written) + " is longer than 15 characters", form
+	case strange, name == "", name == ".", name == "..":
+		return quote(written) + " cannot be an interface", form
+	}
+	return "", ""
 }

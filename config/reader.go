@@ -15,13 +15,14 @@ type reader struct {
 	errs     Errors
 	notices  []Notice
 	claimed  map[string]Place // unique names, by kind and name
-	defaults schedule         // what holds for each check that does not say otherwise
+	defaults defaults         // what holds for each check that does not say otherwise
 }
 
-// schedule is checks.defaults.
-type schedule struct {
+// defaults is checks.defaults. Of the server, only what the keys of servers take from there is set.
+type defaults struct {
 	Schedule
-	Expiry
+	Server
+	Proxy *Proxy
 }
 
 // wrong notes an error at a node.

@@ -41,6 +41,7 @@ func judgeFile(r *reader, f *found, c *Config) {
 	if f.sound("checks", "waivers") {
 		judgeWaivers(r, f.values["waivers"], c)
 	}
+	judgeLikes(c)
 	if c.Service != nil && f.sound("trust") && c.Trust.Java != JavaOff {
 		at := f.at("service")
 		if trust, ok := f.values["trust"].(*ast.MappingNode); ok {

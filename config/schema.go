@@ -25,6 +25,8 @@ type schema struct {
 	Properties           map[string]*schema  `json:"properties,omitempty"`
 	Required             []string            `json:"required,omitempty"`
 	DependentRequired    map[string][]string `json:"dependentRequired,omitempty"`
+	AnyOf                []*schema           `json:"anyOf,omitempty"`
+	OneOf                []*schema           `json:"oneOf,omitempty"`
 	AdditionalProperties *bool               `json:"additionalProperties,omitempty"`
 	Default              any                 `json:"default,omitempty"`
 

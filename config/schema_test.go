@@ -71,6 +71,10 @@ func TestSchemaAcceptsValidFiles(t *testing.T) {
 func beyondSchema() []string {
 	return []string{
 		"anchor-alias", "bidi", "bom", "check-name-reserved", "check-name-twice", "confirm-within", "crlf",
+		"check-name-service", "dns-roots-without-tls", "dns-search", "dns-server-https-port", "dns-server-tls-port",
+		"dns-trust-anchor", "ldap-plain", "ldaps-discover-address", "ldaps-entries-order", "ldaps-sasl-and-bind",
+		"ldaps-starttls-twice", "service-log", "tls-http-status-reversed", "tls-source-family",
+		"tls-source-family-of-defaults", "tls-source-family-of-proxy", "tls-source-unspecified",
 		"dns-expect", "dns-query-address", "dns-query-name", "dns-server-twice", "duplicate-key", "duration-short",
 		"credential-escapes", "directive", "egress-name-twice", "egress-to", "empty", "expiry-order", "explicit-key",
 		"from-any-and-more",
@@ -152,7 +156,7 @@ func TestDefaultsOfTheSchemaAreInForce(t *testing.T) {
 	written := schema.Properties["checks"].Properties["defaults"].Properties
 	for name, want := range map[string]string{
 		"interval": `"30s"`, "timeout": `"5s"`, "fail_after": "2", "recover_after": "1", "expiry_warn": `"21d"`,
-		"expiry_fail": `"7d"`,
+		"expiry_fail": `"7d"`, "revocation": `"soft"`, "like": "", "source": "", "interface": "", "proxy": "",
 	} {
 		if got := string(written[name].Default); got != want {
 			t.Errorf("checks.defaults.%s: %s, want %s", name, got, want)

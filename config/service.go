@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -16,8 +17,22 @@ func serviceForm() form[*Service] {
 			sample("/opt/uds/config.properties"),
 		field("java_home", "The Java runtime that the tool uses, where it is not found from the running tool.", paths(),
 			func(s *Service) *string { return &s.JavaHome }).sample("/opt/uds/jre"),
+		field("log", "The tool's log, or a pattern of its logs, to put its own complaints beside what the checks find.",
+			logs(), func(s *Service) *string { return &s.Log }).sample("/var/log/uds/*.log").aside(),
 	}, nil)
 	return pointer(f)
+}
+
+// logs is the form of the path of a log; *, ? and [] stand for characters of its name (filepath.Match).
+func logs() form[string] {
+	return paths().then(func(r *reader, at ast.Node, path string) bool {
+		_, err := filepath.Match(path, "")
+		if err != nil {
+			r.wrong(at, "close the bracket, or write \\[ for the character itself", "the pattern %s is malformed",
+				quote(path))
+		}
+		return err == nil
+	})
 }
 
 // pointer is the form of a section that may be left out.

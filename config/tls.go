@@ -1,37 +1,53 @@
 package config
 
-import "github.com/goccy/go-yaml/ast"
+import (
+	"slices"
+
+	"github.com/goccy/go-yaml/ast"
+)
 
 func tlsForm() form[TLS] {
-	keys := []key[TLS]{
-		nameKey("code42-console", func(t *TLS) *string { return &t.Name }),
-		hostKey("address", "The server, as host:port.", endpoints(),
-			func(t *TLS, e endpoint) { t.Host, t.Port = e.host, e.port }).
-			needed().sample(`"console.us.code42.com:443"`),
-	}
-	keys = append(keys, serverKeys(func(t *TLS) *string { return &t.ServerName },
-		func(t *TLS) *[]string { return &t.Roots })...)
-	keys = append(keys, expiryKeys(func(t *TLS) *Expiry { return &t.Expiry })...)
-	keys = append(keys, scheduleKeys(func(t *TLS) *Schedule { return &t.Schedule })...)
+	keys := slices.Concat(
+		[]key[TLS]{
+			nameKey("code42-console", func(t *TLS) *string { return &t.Name }),
+			hostKey("address", "The server, as host:port.", endpoints(),
+				func(t *TLS, e endpoint) { t.Host, t.Port = e.host, e.port }).
+				needed().sample(`"console.us.code42.com:443"`),
+		},
+		serverKeys(func(t *TLS) *Server { return &t.Server }),
+		[]key[TLS]{
+			field("alpn", "The protocols that are offered, the first preferred (RFC 7301); without it, none.",
+				list(protocols(), 1), func(t *TLS) *[]string { return &t.ALPN }).sample("[http/1.1]").aside(),
+			proxyKey(func(t *TLS) **Proxy { return &t.Proxy }).
+				inherit(func(r *reader, t *TLS) { t.Proxy = r.defaults.Proxy }),
+			field("http", "A request that the server must answer; without it, none is made.", httpForm(),
+				func(t *TLS) **HTTP { return &t.HTTP }).sample("{path: /, method: HEAD, status: [200-399]}").aside(),
+		},
+		scheduleKeys(func(t *TLS) *Schedule { return &t.Schedule }),
+	)
 	return object(keys, func(r *reader, f *found, t *TLS) {
 		claimName(r, f, t.Name)
-		if t.ServerName == "" {
-			t.ServerName = t.Host
-		}
 		judgeSchedule(r, f, t.Schedule)
-		judgeExpiry(r, f, t.Expiry)
+		switch {
+		case !f.sound("address", "proxy"):
+			judgeServer(r, f, &t.Server, "")
+		case t.Proxy != nil:
+			judgeServer(r, f, &t.Server, t.Proxy.Host, "proxy", "address")
+		default:
+			judgeServer(r, f, &t.Server, t.Host, "address")
+		}
 	})
 }
 
-// hostKey is a key whose value is a host and a port.
-func hostKey[T any](name, about string, f form[endpoint], set func(*T, endpoint)) key[T] {
-	s := f.schema
-	s.Description = about
-	return key[T]{name: name, schema: s, read: func(r *reader, n ast.Node, into *T) bool {
-		e, ok := f.read(r, n)
-		if ok {
-			set(into, e)
+// protocols is the form of the name of a protocol: 1 to 255 bytes (RFC 7301 section 3.1).
+func protocols() form[string] {
+	const longest = 255
+	f := text()
+	f.schema.MaxLength = new(longest)
+	return f.then(func(r *reader, at ast.Node, name string) bool {
+		if len(name) > longest {
+			r.wrong(at, "write the protocol's name, as in http/1.1 or h2", "this name is longer than 255 bytes (RFC 7301)")
 		}
-		return ok
-	}}
+		return len(name) <= longest
+	})
 }

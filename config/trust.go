@@ -9,11 +9,15 @@ import (
 
 func trustForm() form[Trust] {
 	return object([]key[Trust]{
-		field("roots", "Where trusted authorities are: system, a PEM file, or a folder of PEM files.",
+		field("roots", "Where trusted authorities are: system, a PEM file, a store of Java's (JKS or PKCS #12), or a "+
+			"folder of PEM files.",
 			list(roots(), 1),
 			func(t *Trust) *[]string { return &t.Roots }).byDefault("[system]"),
 		field("java", "Also judge by the trust store of the Java that the service uses: auto, off, or a Java home.",
 			javas(), func(t *Trust) *string { return &t.Java }).byDefault("auto").aside(),
+		field("password_file", "A file of mode 0600, or a credential of systemd, that holds the password of those stores "+
+			"and of Java's own; without it, changeit is tried, then none.", passwords(),
+			func(t *Trust) *string { return &t.PasswordFile }).sample(credentials + "/store-password").aside(),
 	}, nil)
 }
 

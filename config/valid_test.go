@@ -69,10 +69,13 @@ report:
 	}
 	schedule := Schedule{Interval: 30 * time.Second, Timeout: 5 * time.Second, FailAfter: 2, RecoverAfter: 1}
 	expiry := Expiry{Warn: 21 * day, Fail: 7 * day}
-	root := LDAPS{Name: "directory", Host: "dc1.example", Port: 636, ServerName: "dc1.example", Expiry: expiry,
-		Schedule: schedule}
+	server := func(host string, port uint16) Server {
+		return Server{Host: host, Port: port, ServerName: host, Expiry: expiry, Like: LikeGo, Revocation: RevocationSoft}
+	}
+	root := LDAPS{Name: "directory", Server: server("dc1.example", 636), Schedule: schedule}
 	staff := root
 	staff.Name, staff.BaseDN, staff.Filter, staff.MinEntries = "staff", "DC=corp", "(objectClass=*)", 1
+	staff.PageSize = 500
 	want := Config{
 		File:  "x.yaml",
 		Paths: Paths{State: "/var/lib/sallyport", Runtime: "/run/sallyport"},
@@ -84,9 +87,9 @@ report:
 			Allow: []Exception{}, ConfirmWithin: time.Minute,
 		},
 		Checks: Checks{
-			DNS: []DNS{{Name: "resolver", Query: "a.example", Type: "A", Servers: []netip.AddrPort{}, Schedule: schedule}},
-			TLS: []TLS{{Name: "console", Host: "a.example", Port: 443, ServerName: "a.example", Expiry: expiry,
+			DNS: []DNS{{Name: "resolver", Query: "a.example", Type: "A", Servers: []DNSServer{}, Dnssec: DnssecOff,
 				Schedule: schedule}},
+			TLS:   []TLS{{Name: "console", Server: server("a.example", 443), Schedule: schedule}},
 			LDAPS: []LDAPS{root, staff},
 		},
 		Trust:   Trust{Roots: []string{"system"}, Java: "auto"},
@@ -138,6 +141,44 @@ func TestDefaultsHoldWhereverTheyStand(t *testing.T) {
 	}
 	if got := c.Checks.DNS[0].Interval; got != 9*time.Second {
 		t.Errorf("interval %v", got)
+	}
+}
+
+// TestDefaultsOfServers holds that what checks.defaults says of servers holds for each check that does not say otherwise,
+// and that a service changes whose handshake is made where nothing says it.
+func TestDefaultsOfServers(t *testing.T) {
+	const file = `
+checks:
+  defaults: {revocation: hard, source: 10.20.0.3, interface: eth0, proxy: {address: "proxy.example:3128"}}
+  tls:
+    - {name: heir, address: "a.example:443"}
+    - {name: own, address: "a.example:443", like: go, revocation: off, source: "2001:db8::3", interface: eth1, proxy: none}
+  ldaps:
+    - {name: directory, url: ldaps://a.example}
+`
+	for extra, like := range map[string]string{"": "go", "service: {user: uds}\n": "jvm",
+		"service: {user: uds}\ntrust: {java: off}\n": "jvm"} {
+		c, err := Parse("x.yaml", []byte(file+extra), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		heir, own, directory := c.Checks.TLS[0], c.Checks.TLS[1], c.Checks.LDAPS[0]
+		for _, s := range []Server{heir.Server, directory.Server} {
+			if s.Like != like || s.Revocation != "hard" || s.Source.String() != "10.20.0.3" || s.Interface != "eth0" {
+				t.Errorf("with %q: %+v", extra, s)
+			}
+		}
+		if heir.Proxy == nil || *heir.Proxy != (Proxy{Host: "proxy.example", Port: 3128}) || own.Proxy != nil {
+			t.Errorf("proxies %+v and %+v", heir.Proxy, own.Proxy)
+		}
+		if own.Like != "go" || own.Revocation != "off" || own.Source.String() != "2001:db8::3" || own.Interface != "eth1" {
+			t.Errorf("%+v", own.Server)
+		}
+	}
+	const said = "service: {user: uds}\nchecks: {defaults: {like: go}, ldaps: [{name: a, discover: b}]}"
+	c, err := Parse("x.yaml", []byte(said), Options{})
+	if err != nil || c.Checks.LDAPS[0].Like != "go" || c.Checks.LDAPS[0].Host != "" {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

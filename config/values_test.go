@@ -70,6 +70,70 @@ func TestParsePorts(t *testing.T) {
 	}
 }
 
+func TestParseServer(t *testing.T) {
+	for text, want := range map[string]DNSServer{
+		"10.0.0.53":                   {"udp", netip.MustParseAddrPort("10.0.0.53:53"), "", ""},
+		"::ffff:10.0.0.53":            {"udp", netip.MustParseAddrPort("10.0.0.53:53"), "", ""},
+		"fe80::1%eth0":                {"udp", netip.MustParseAddrPort("[fe80::1%eth0]:53"), "", ""},
+		"tcp://10.0.0.53":             {"tcp", netip.MustParseAddrPort("10.0.0.53:53"), "", ""},
+		"tcp://[fe80::1%eth0]:54":     {"tcp", netip.MustParseAddrPort("[fe80::1%eth0]:54"), "", ""},
+		"tcp://[2001:db8::53]":        {"tcp", netip.MustParseAddrPort("[2001:db8::53]:53"), "", ""},
+		"tls://10.0.0.53":             {"tls", netip.MustParseAddrPort("10.0.0.53:853"), "", ""},
+		"tls://10.0.0.53:8853#a.b":    {"tls", netip.MustParseAddrPort("10.0.0.53:8853"), "a.b", ""},
+		"https://a.example/dns-query": {"https", netip.AddrPort{}, "a.example", "https://a.example/dns-query"},
+		"https://a.example:8443/":     {"https", netip.AddrPort{}, "a.example", "https://a.example:8443/"},
+		"https://10.0.0.53:443/q%20": {"https", netip.MustParseAddrPort("10.0.0.53:443"), "10.0.0.53",
+			"https://10.0.0.53/q%20"},
+		"https://[2001:db8::53]:1/q": {"https", netip.MustParseAddrPort("[2001:db8::53]:1"), "2001:db8::53",
+			"https://[2001:db8::53]:1/q"},
+	} {
+		got, message, _ := parseServer(text)
+		if message != "" || got != want {
+			t.Errorf("%q: %+v, %s, want %+v", text, got, message, want)
+		}
+		if again, message, _ := parseServer(got.String()); message != "" || again != got {
+			t.Errorf("%q is shown as %q, which is %+v, %s", text, got, again, message)
+		}
+	}
+	for _, text := range []string{"", "a.example", "10.0.0.53:", "10.0.0.53:0", "[10.0.0.53]", "[2001:db8::53]", "0.0.0.0",
+		"udp://10.0.0.53", "quic://10.0.0.53", "tcp://", "tcp://a.example", "tcp://2001:db8::53", "tcp://10.0.0.53/",
+		"tcp://10.0.0.53#a", "tls://a.example", "tls://10.0.0.53#", "tls://10.0.0.53#a#b", "tls://ff02::1", "https://",
+		"https://a.example", "https://a.example?x", "https://a.example/q?x", "https://a.example/q?", "https://a.example/q#x",
+		"https://a.example/q{?dns}", "https://u:p@a.example/q", "https://0.0.0.0/q", "https://a.example:0/q",
+		"https://a.example:99999/q", "https://a_.-/q", "https://[2001:db8::53/q", "http://a.example/q"} {
+		if got, message, mend := parseServer(text); message == "" || mend == "" {
+			t.Errorf("%q is read as %+v (%q, %q)", text, got, message, mend)
+		}
+	}
+}
+
+func TestEndpointOfServer(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.53": "10.0.0.53:53", "tcp://10.0.0.53:54": "10.0.0.53:54", "tls://[2001:db8::53]#a": "[2001:db8::53]:853",
+		"https://a.example/q": "a.example:443", "https://a.example:8443/q": "a.example:8443",
+		"https://10.0.0.53:1/q": "10.0.0.53:1",
+	} {
+		s, _, _ := parseServer(text)
+		if host, port := s.Endpoint(); (endpoint{host, port}).String() != want {
+			t.Errorf("%s is at %s %d, want %s", text, host, port, want)
+		}
+	}
+}
+
+func TestParseStatuses(t *testing.T) {
+	for text, want := range map[string]StatusRange{"200": {200, 200}, "100-599": {100, 599}, "301-301": {301, 301}} {
+		if got, message, _ := parseStatuses(text); message != "" || got != want {
+			t.Errorf("%q: %+v, %s", text, got, message)
+		}
+	}
+	for _, text := range []string{"", "99", "600", "2xx", "200-", "-200", "+200", "0200", "300-200",
+		"200-300-400", "200 - 300"} {
+		if got, message, mend := parseStatuses(text); message == "" || mend == "" {
+			t.Errorf("%q is read as %+v", text, got)
+		}
+	}
+}
+
 func TestParsePrefix(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.20.0.0/24":     "10.20.0.0/24",

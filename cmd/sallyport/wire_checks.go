@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +25,11 @@ func wireChecks(
 	trust := newTrust(conf.Trust)
 	var checks []check.Check
 	for _, c := range conf.Checks.DNS {
-		checks = append(checks, wireDNS(c))
+		secure, err := trust.secureDNS(c)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, wireDNS(c, secure))
 	}
 	for _, c := range conf.Checks.TLS {
 		roots, err := trust.roots(c.Name, c.Roots)
@@ -48,18 +51,26 @@ func wireChecks(
 	return checks, nil
 }
 
-func wireDNS(c config.DNS) check.Check {
+func wireDNS(c config.DNS, secure resolver.Secure) check.Check {
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindDNS, Target: c.Query + " " + c.Type,
-		Run: netcheck.DNS(netcheck.DNSTarget{Query: c.Query, Type: c.Type, Servers: dnsServers(c.Servers),
+		Run: netcheck.DNS(netcheck.DNSTarget{Query: c.Query, Type: c.Type, Servers: dnsServers(c.Servers, secure),
 			Expect: c.Expect}),
 	})
 }
 
-func dnsServers(addresses []netip.AddrPort) []resolver.Server {
-	servers := make([]resolver.Server, 0, len(addresses))
-	for _, a := range addresses {
-		servers = append(servers, resolver.At(a))
+// dnsServers are the servers of a dns check; those that show a certificate are shaken hands with by secure.
+func dnsServers(configured []config.DNSServer, secure resolver.Secure) []resolver.Server {
+	transports := map[string]resolver.Transport{
+		config.DNSOverUDP: resolver.UDP, config.DNSOverTCP: resolver.TCP,
+		config.DNSOverTLS: resolver.TLS, config.DNSOverHTTPS: resolver.HTTPS,
+	}
+	servers := make([]resolver.Server, 0, len(configured))
+	for _, s := range configured {
+		servers = append(servers, resolver.Server{
+			Transport: transports[s.Transport], Address: s.Address, Host: s.Host, URL: s.URL,
+			Secure: secure,
+		})
 	}
 	return servers
 }
@@ -84,9 +95,21 @@ func wireLDAPS(
 		Refused: refused,
 	}
 	return scheduled(c.Schedule, check.Check{
-		Name: c.Name, Kind: check.KindLDAPS, Target: "ldaps://" + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))),
+		Name: c.Name, Kind: check.KindLDAPS, Target: directory(c),
 		After: after, Run: netcheck.LDAPS(target),
 	})
+}
+
+// directory is the directory of a check as a URL; one that is discovered has no port.
+func directory(c config.LDAPS) string {
+	scheme := "ldaps://"
+	if c.StartTLS {
+		scheme = "ldap://"
+	}
+	if c.Discover != "" {
+		return scheme + c.Discover
+	}
+	return scheme + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 }
 
 func scheduled(s config.Schedule, c check.Check) check.Check {
@@ -133,6 +156,19 @@ func (t *trust) roots(name string, sources []string) (*tlsprobe.Roots, error) {
 	}
 	t.read[key] = roots
 	return roots, nil
+}
+
+// secureDNS is how the servers of a dns check are shaken hands with; nil where none of them shows a certificate, so that a
+// host without authorities can still ask the others.
+func (t *trust) secureDNS(c config.DNS) (resolver.Secure, error) {
+	if !slices.ContainsFunc(c.Servers, config.DNSServer.Certified) {
+		return nil, nil
+	}
+	roots, err := t.roots(c.Name, c.Roots)
+	if err != nil {
+		return nil, err
+	}
+	return netcheck.SecureDNS(roots), nil
 }
 
 // waiving is the check's Run with the waivers applied to what it finds.

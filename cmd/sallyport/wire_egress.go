@@ -23,7 +23,9 @@ const (
 	// namesTogether is how many names share a destination, so that the kernel has room for all their addresses.
 	namesTogether = 16
 
-	dnsPort = 53
+	dnsPort   = 53
+	ldapPort  = 389
+	ldapsPort = 636
 )
 
 // egressOf derives the ways out from what the configuration has this host do: ask its resolvers, reach what is checked, and
@@ -45,10 +47,10 @@ func egressOf(conf *config.Config, lookup func(name string) (uint32, error)) (fi
 	}
 	e.resolvers(conf.Checks.DNS)
 	for _, c := range conf.Checks.TLS {
-		e.add("tls", c.Host, nil, firewall.Ports{Protocol: firewall.TCP, First: c.Port, Last: c.Port})
+		e.server(c)
 	}
 	for _, c := range conf.Checks.LDAPS {
-		e.add("directory", c.Host, readers, firewall.Ports{Protocol: firewall.TCP, First: c.Port, Last: c.Port})
+		e.directory(c, readers)
 	}
 	for _, s := range conf.Report.Syslog {
 		e.syslog(s)
@@ -108,16 +110,45 @@ func (e *waysOut) open(name string, byName bool, users []uint32, port []firewall
 // resolvers adds whom this host asks for names, and whom the dns checks ask.
 func (e *waysOut) resolvers(checks []config.DNS) {
 	both := func(port uint16) []firewall.Ports {
-		return []firewall.Ports{
-			{Protocol: firewall.TCP, First: port, Last: port}, {Protocol: firewall.UDP, First: port, Last: port},
-		}
+		return []firewall.Ports{tcp(port), {Protocol: firewall.UDP, First: port, Last: port}}
 	}
 	e.add("resolver", resolverFile, nil, both(dnsPort)...)
 	for _, c := range checks {
 		for _, s := range c.Servers {
-			e.add("resolver", s.Addr().String(), nil, both(s.Port())...)
+			host, port := s.Endpoint()
+			if s.Transport == config.DNSOverUDP {
+				e.add("resolver", host, nil, both(port)...) // a truncated answer is asked for over TCP
+			} else {
+				e.add("resolver_"+s.Transport, host, nil, tcp(port))
+			}
 		}
 	}
+}
+
+// server adds the server of a TLS check, or the proxy that it is reached through: the server's name is the proxy's matter.
+func (e *waysOut) server(c config.TLS) {
+	if c.Proxy != nil {
+		e.add("proxy", c.Proxy.Host, nil, tcp(c.Proxy.Port))
+		return
+	}
+	e.add("tls", c.Host, nil, tcp(c.Port))
+}
+
+// directory adds the server of an LDAPS check. Those that are discovered are learned under the name of their domain: Active
+// Directory has it lead to all of them, and where it does not, the check tells where it is about to connect to.
+func (e *waysOut) directory(c config.LDAPS, readers []uint32) {
+	switch {
+	case c.Discover == "":
+		e.add("directory", c.Host, readers, tcp(c.Port))
+	case c.StartTLS:
+		e.add("directory", c.Discover, readers, tcp(ldapPort))
+	default:
+		e.add("directory", c.Discover, readers, tcp(ldapsPort))
+	}
+}
+
+func tcp(port uint16) firewall.Ports {
+	return firewall.Ports{Protocol: firewall.TCP, First: port, Last: port}
 }
 
 func (e *waysOut) syslog(s config.Syslog) {

@@ -82,6 +82,8 @@ func TestEgressIsDerived(t *testing.T) {
 checks:
   dns:
     - {name: resolver, query: a.example, servers: [10.0.0.53, "[2001:db8::53]:5353", 127.0.0.1]}
+    - {name: encrypted, query: a.example, servers: ["tcp://10.0.0.53", "tls://10.0.0.53#dns.example",
+       "tls://[2001:db8::53]:8853", "https://10.0.0.54/dns-query", "https://doh.example:8443/dns-query"]}
   tls:
     - {name: one, address: "Cloud.Example:443"}
     - {name: two, address: "cloud.example:443"}
@@ -89,8 +91,13 @@ checks:
     - {name: four, address: "cloud.example:8443"}
     - {name: here, address: "localhost:443"}
     - {name: self, address: "[::1]:443"}
+    - {name: proxied, address: "hidden.example:443", proxy: {address: "proxy.example:3128"}}
+    - {name: by-address, address: "192.0.2.8:443", proxy: {address: "10.0.0.8:3128"}}
   ldaps:
     - {name: directory, url: "ldaps://dc1.example"}
+    - {name: clear, url: "ldap://dc2.example", starttls: true}
+    - {name: all, discover: corp.example}
+    - {name: all-clear, discover: Corp.example, starttls: true}
 report:
   syslog:
     - {to: "unix:///dev/log"}
@@ -107,9 +114,16 @@ report:
 			`enforce
 resolver_53: 10.0.0.53/32 resolv.conf 53/6 53/17
 resolver_5353: 2001:db8::53/128 5353/6 5353/17
+resolver_tcp_53: 10.0.0.53/32 53/6
+resolver_tls_853: 10.0.0.53/32 853/6
+resolver_tls_8853: 2001:db8::53/128 8853/6
+resolver_https_443: 10.0.0.54/32 443/6
+resolver_https_8443: doh.example 8443/6
 tls_443: 192.0.2.7/32 cloud.example 443/6
 tls_8443: cloud.example 8443/6
-directory_636: dc1.example 636/6 [0 997 998]
+proxy_3128: 10.0.0.8/32 proxy.example 3128/6
+directory_636: dc1.example corp.example 636/6 [0 997 998]
+directory_389: dc2.example corp.example 389/6 [0 997 998]
 syslog_udp_514: 10.0.0.9/32 10.0.0.10/32 514/17
 syslog_tcp_6514: logs.example 6514/6
 ntp: 10.0.0.5/32 ntp.example 123/17 [998]

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,49 @@ func TestChecksDependOnTheirResolvers(t *testing.T) {
 	} {
 		if got := resolvers(checks, host); !slices.Equal(got, want) {
 			t.Errorf("%s depends on %v, want %v", host, got, want)
+		}
+	}
+}
+
+// TestDNSServersAreWired holds that each server is asked as the file says, and that roots are read only for those that show
+// a certificate.
+func TestDNSServersAreWired(t *testing.T) {
+	at := netip.MustParseAddrPort("10.0.0.53:5353")
+	trust := newTrust(config.Trust{Roots: []string{filepath.Join(t.TempDir(), "none.pem")}})
+	plain := config.DNS{Servers: []config.DNSServer{
+		{Transport: config.DNSOverUDP, Address: at}, {Transport: config.DNSOverTCP, Address: at},
+	}}
+	if secure, err := trust.secureDNS(plain); err != nil || secure != nil {
+		t.Errorf("roots are read for servers without certificates: %v", err)
+	}
+	var shown []string
+	for _, s := range []config.DNSServer{
+		plain.Servers[0], plain.Servers[1], {Transport: config.DNSOverTLS, Address: at, Host: "dns.example"},
+		{Transport: config.DNSOverHTTPS, Host: "dns.example", URL: "https://dns.example/dns-query"},
+	} {
+		if _, err := trust.secureDNS(config.DNS{Servers: []config.DNSServer{s}}); (err != nil) != s.Certified() {
+			t.Errorf("roots that are missing, for %s: %v", s, err)
+		}
+		wired := dnsServers([]config.DNSServer{s}, nil)[0]
+		shown = append(shown, wired.String()+" "+wired.Host)
+	}
+	const want = "10.0.0.53:5353 |tcp://10.0.0.53:5353 |tls://10.0.0.53:5353 dns.example|" +
+		"https://dns.example/dns-query dns.example"
+	if got := strings.Join(shown, "|"); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+func TestDirectoryIsNamed(t *testing.T) {
+	server := config.Server{Host: "2001:db8::1", Port: 636}
+	for want, c := range map[string]config.LDAPS{
+		"ldaps://[2001:db8::1]:636": {Server: server},
+		"ldap://[2001:db8::1]:636":  {Server: server, StartTLS: true},
+		"ldaps://corp.example":      {Discover: "corp.example"},
+		"ldap://corp.example":       {Discover: "corp.example", StartTLS: true},
+	} {
+		if got := directory(c); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
