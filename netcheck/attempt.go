@@ -30,10 +30,12 @@ type attempt struct {
 	address netip.AddrPort
 	from    dial.Options // every connection of the attempt is made from there
 	before  []step       // taken on each connection before TLS begins
+	clock   clockReader  // asks the server what time it has; nil where it has no way to tell
 	phases  []check.Phase
 	facts   tlsprobe.Facts
 	conn    *tls.Conn // verified, and open only while the attempt's use runs
 	err     error     // nil, or an error that Classify understands
+	warning *opinion  // of an address that is well otherwise; nil: none
 	skipped string    // why the address does not count; empty when it does
 }
 
@@ -87,6 +89,8 @@ func (a *attempt) endpoint() check.Endpoint {
 		}
 	case found:
 		e.Status, e.Cause, e.Detail = statusOf(finding.Severity), causeOf(finding.Problem), finding.Words
+	case a.warning != nil:
+		e.Status, e.Cause, e.Detail = check.Warn, a.warning.cause, a.warning.words
 	}
 	if e.Cause.Layer() == check.LayerCertificate {
 		e.Detail += a.further()

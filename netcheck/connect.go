@@ -37,7 +37,7 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 		attempts[i].address = netip.AddrPortFrom(address, t.Port)
 		attempts[i].phases = []check.Phase{named}
 		attempts[i].from = t.from()
-		attempts[i].before = t.before
+		attempts[i].before, attempts[i].clock = t.before, t.clock
 	}
 	options.ServerName, options.Roots = t.serverName(), t.Roots
 	options.Warn, options.Fail = t.Warn, t.Fail

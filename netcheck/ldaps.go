@@ -17,11 +17,15 @@ import (
 type LDAPSTarget struct {
 	Server
 	StartTLS     bool   // TLS begins by the operation of that name (RFC 4511 section 4.14), on the port of ldap
+	SASLExternal bool   // the client certificate binds (RFC 4513 section 5.2.3), and BindDN is empty
 	BindDN       string // empty: anonymous
 	PasswordFile string // read at each run, at most 4 KiB, without one line end after the password
 	BaseDN       string // empty: the rootDSE alone is read
 	Filter       string // empty: (objectClass=*)
 	MinEntries   int    // fewer entries below BaseDN are a failure
+	MaxEntries   int    // more are too; 0: any number
+	PageSize     int    // entries of a page (RFC 2696), where so many are counted that pages are needed; 0: no pages
+	Paged        bool   // pages of PageSize are asked for at any rate, and a directory without them fails
 
 	// Refused remembers passwords that a directory has refused; give one value to all checks that use the same account.
 	// Nil means one of the check's own, which lives as long as the check.
@@ -29,8 +33,8 @@ type LDAPSTarget struct {
 }
 
 // LDAPS is the run of a check of the kind ldaps. Each address of the directory is connected to and shaken hands with as
-// by TLS; then the user is bound, the rootDSE read, and the entries below the base are counted up to one more than
-// MinEntries. The evidence is an LDAPSEvidence.
+// by TLS; then the user is bound, the rootDSE read, where that was not done some minutes ago, and the entries below the
+// base are counted up to one more than decides. The evidence is an LDAPSEvidence.
 //
 // A wrong password is tried once: binds of one user go one after the other, the first refusal (resultCode 49) ends them
 // for the run, and where it may be the password that is wrong, no later run tries that password again. Such a run fails
@@ -44,6 +48,8 @@ func LDAPS(target LDAPSTarget) func(context.Context) check.Result {
 	if target.StartTLS {
 		target.before = []step{{phaseStartTLS, directory.StartTLS}}
 	}
+	target.clock = directoryClock
+	memory := new(directories)
 	filter, wrong := directory.NewFilter(target.Filter)
 	return func(ctx context.Context) check.Result {
 		if wrong != nil {
@@ -51,17 +57,15 @@ func LDAPS(target LDAPSTarget) func(context.Context) check.Result {
 				Detail: fmt.Sprintf("the filter %s cannot be sent: %v", cleanText(target.Filter, maxLDAPText), wrong),
 				Remedy: "Correct the filter of this check."}
 		}
-		return newLDAPSRun(target, filter).result(ctx)
+		return newLDAPSRun(target, filter, memory).result(ctx)
 	}
 }
-
-// limit is how many entries a search is to find at most: one more than it must, to show that there are more.
-func (t LDAPSTarget) limit() int { return max(t.MinEntries, 0) + 1 }
 
 // ldapsRun is one run.
 type ldapsRun struct {
 	LDAPSTarget
 	filter    directory.Filter
+	memory    *directories
 	secret    string
 	secretErr error
 
@@ -71,8 +75,8 @@ type ldapsRun struct {
 	servers map[string]*LDAPServerEvidence // by address
 }
 
-func newLDAPSRun(target LDAPSTarget, filter directory.Filter) *ldapsRun {
-	return &ldapsRun{LDAPSTarget: target, filter: filter, servers: map[string]*LDAPServerEvidence{}}
+func newLDAPSRun(target LDAPSTarget, filter directory.Filter, memory *directories) *ldapsRun {
+	return &ldapsRun{LDAPSTarget: target, filter: filter, memory: memory, servers: map[string]*LDAPServerEvidence{}}
 }
 
 func (r *ldapsRun) result(ctx context.Context) check.Result {
@@ -125,7 +129,7 @@ func (r *ldapsRun) use(ctx context.Context, a *attempt) error {
 	defer session.Close()
 	err := r.bind(ctx, a, session, seen)
 	if err == nil && a.skipped == "" {
-		err = a.timed(phaseSearch, func() error { return r.search(ctx, session, seen) })
+		err = a.timed(phaseSearch, func() error { return r.search(ctx, a, session, seen) })
 	}
 	return a.beneath(session, err)
 }
@@ -145,15 +149,27 @@ func (a *attempt) beneath(session *directory.Session, err error) error {
 
 // describe says in one sentence what is well.
 func (r *ldapsRun) describe(attempts []attempt) string {
-	who := "anonymous"
-	if r.BindDN != "" {
-		who = cleanText(r.BindDN, maxLDAPText)
-	}
-	text := "bound as " + who
+	text := "bound as " + r.boundAs(attempts)
 	if r.BaseDN != "" {
 		text += ", " + r.counted(attempts) + " below " + cleanText(r.BaseDN, maxLDAPText)
 	}
 	return text + "; " + describe(attempts)
+}
+
+// boundAs is who the directory took this host for.
+func (r *ldapsRun) boundAs(attempts []attempt) string {
+	switch {
+	case r.BindDN != "":
+		return cleanText(r.BindDN, maxLDAPText)
+	case !r.SASLExternal:
+		return "anonymous"
+	}
+	for i := range attempts {
+		if s := r.servers[attempts[i].address.String()]; s != nil && s.Identity != "" {
+			return s.Identity
+		}
+	}
+	return "the client certificate says"
 }
 
 func (r *ldapsRun) counted(attempts []attempt) string {

@@ -18,7 +18,10 @@ func (r *ldapsRun) withoutSecret() error {
 
 // bind binds the user when it is this address's turn, unless the password has been refused before.
 func (r *ldapsRun) bind(ctx context.Context, a *attempt, session *directory.Session, seen *LDAPServerEvidence) error {
-	if r.BindDN == "" {
+	switch {
+	case r.SASLExternal:
+		return a.timed(phaseBind, func() error { return r.bindExternal(ctx, session, seen) })
+	case r.BindDN == "":
 		return a.timed(phaseBind, func() error {
 			err := session.Bind(ctx, "", "")
 			seen.noteBind(err)
@@ -37,6 +40,20 @@ func (r *ldapsRun) bind(ctx context.Context, a *attempt, session *directory.Sess
 		return nil
 	}
 	return a.timed(phaseBind, func() error { return r.bindOnce(ctx, a, session, seen) })
+}
+
+// bindExternal has the client certificate bind, and asks who that is. A directory that does not tell is well too.
+func (r *ldapsRun) bindExternal(ctx context.Context, session *directory.Session, seen *LDAPServerEvidence) error {
+	err := session.BindExternal(ctx)
+	seen.noteBind(err)
+	if err != nil {
+		return err
+	}
+	seen.Identity, err = session.WhoAmI(ctx)
+	if told, ok := errors.AsType[*directory.Error](err); ok && told.Code >= 0 {
+		return nil
+	}
+	return err
 }
 
 func noTurn(ctx context.Context) error {

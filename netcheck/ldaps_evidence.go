@@ -29,7 +29,10 @@ type LDAPServerEvidence struct {
 	BindResult   *int               `json:"bind_result,omitempty"` // LDAP result code
 	BindData     string             `json:"bind_data,omitempty"`   // Active Directory's reason, such as 52e
 	SearchResult *int               `json:"search_result,omitempty"`
-	Entries      int                `json:"entries"`              // counted up to one more than min_entries
+	Identity     string             `json:"identity,omitempty"` // who the directory took a client certificate for (RFC 4532)
+	Entries      int                `json:"entries"`            // counted up to one more than decides
+	Pages        int                `json:"pages,omitempty"`
+	PageLimit    int                `json:"page_limit,omitempty"` // of entries, where the directory gives smaller pages
 	More         bool               `json:"more"`                 // there are more than were counted
 	References   int                `json:"references,omitempty"` // to other servers
 	Links        []string           `json:"links,omitempty"`      // the addresses in references and referrals, the first 8
@@ -58,8 +61,12 @@ func (e *LDAPServerEvidence) noteBind(err error) {
 }
 
 // note writes down what a search found.
-func (e *LDAPServerEvidence) note(got directory.Found) {
+func (e *LDAPServerEvidence) note(got directory.Found, err error) {
 	e.Entries, e.More, e.References, e.Links = got.Entries, got.More, got.References, got.Links
+	e.Pages, e.PageLimit = got.Pages, got.PageLimit
+	if told, ok := errors.AsType[*directory.Error](err); ok && len(told.Referrals) > 0 {
+		e.Links = told.Referrals
+	}
 	if got.Code >= 0 {
 		e.SearchResult = &got.Code
 	}

@@ -27,10 +27,10 @@ type directoryPKI struct {
 	pair                      tls.Certificate
 }
 
-func newDirectoryPKI(t *testing.T) directoryPKI {
+func newDirectoryPKI(t *testing.T, changes ...change) directoryPKI {
 	t.Helper()
-	authority := sign(t, newKey(t), nil, asAuthority("directory test authority"))
-	leaf := sign(t, newKey(t), authority)
+	authority := sign(t, newKey(t), nil, asAuthority("directory test authority"), lasting(-400*oneDay, 400*oneDay))
+	leaf := sign(t, newKey(t), authority, changes...)
 	caFile, _ := files(t, authority)
 	certFile, keyFile := files(t, leaf)
 	return directoryPKI{
@@ -71,9 +71,15 @@ func (l *lockedBuffer) String() string {
 // configuration.
 func startSlapd(t *testing.T, hosts []string, global string, edits ...string) *slapd {
 	t.Helper()
+	return newDirectoryPKI(t).startSlapd(t, hosts, global, edits...)
+}
+
+// startSlapd is the same, with this certificate.
+func (pki directoryPKI) startSlapd(t *testing.T, hosts []string, global string, edits ...string) *slapd {
+	t.Helper()
 	program, adder := needProgram(t, "slapd"), needProgram(t, "slapadd")
 	dir := t.TempDir()
-	s := &slapd{directoryPKI: newDirectoryPKI(t), port: uint16(freePort(t)), plain: uint16(freePort(t)),
+	s := &slapd{directoryPKI: pki, port: uint16(freePort(t)), plain: uint16(freePort(t)),
 		log: new(lockedBuffer)}
 	for _, db := range []string{"test", "strong", "codes"} {
 		if err := os.Mkdir(filepath.Join(dir, db), 0o700); err != nil {
@@ -140,7 +146,7 @@ func (s *slapd) runAtAll(ctx context.Context, target LDAPSTarget) check.Result {
 		attempts[i].address = address
 	}
 	filter, _ := directory.NewFilter("(objectClass=person)") // it is one
-	run := newLDAPSRun(target, filter)
+	run := newLDAPSRun(target, filter, new(directories))
 	options := run.prepare()
 	options.ServerName, options.Roots = "localhost", s.roots
 	tryAll(ctx, attempts, options, run.use)
@@ -166,7 +172,7 @@ func slapdData() map[string]string {
 	for _, ou := range []string{"people", "closed"} {
 		tree += fmt.Sprintf("dn: ou=%[1]s,dc=test\nobjectClass: organizationalUnit\nou: %[1]s\n\n", ou)
 	}
-	for _, cn := range []string{"reader", "short", "wrong", "shared"} {
+	for _, cn := range []string{"reader", "short", "paged", "smallpages", "nopages", "unchecked", "wrong", "shared"} {
 		tree += person(cn, "dc=test")
 	}
 	for i := range 20 {

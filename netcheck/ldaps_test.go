@@ -29,6 +29,9 @@ func TestLDAPSCauses(t *testing.T) {
 	base := func(dn string) func(*LDAPSTarget) { return func(target *LDAPSTarget) { target.BaseDN = dn } }
 	fault := func(cn string) func(*LDAPSTarget) { return base("cn=" + cn + ",ou=faults,dc=codes") }
 	bind := func(cn string) string { return "cn=" + cn + ",ou=faults,dc=codes" }
+	pages := func(size int, always bool) func(*LDAPSTarget) {
+		return func(l *LDAPSTarget) { l.PageSize, l.Paged = size, always }
+	}
 	none := func(*LDAPSTarget) {}
 	tests := []struct {
 		name   string
@@ -47,7 +50,28 @@ func TestLDAPSCauses(t *testing.T) {
 			check.OK, "", "", phaseSearch},
 		{"too few", reader, func(l *LDAPSTarget) { l.MinEntries = 21 },
 			check.Fail, check.LDAPTooFewEntries, "20 entries", phaseSearch},
-		{"size limit", "cn=short,dc=test", none, check.Fail, check.LDAPSizeLimit, "result 4", phaseSearch},
+		{"size limit", "cn=short,dc=test", none, check.Fail, check.LDAPSizeLimit, "without pages", phaseSearch},
+		{"size limit with pages too", "cn=short,dc=test", pages(500, false),
+			check.Fail, check.LDAPSizeLimit, "3 entries came before", phaseSearch},
+		{"size limit without pages alone", "cn=paged,dc=test", pages(500, false),
+			check.OK, "", "more than 5 entries", phaseSearch},
+		{"pages", reader, pages(2, false), check.OK, "", "more than 5 entries", phaseSearch},
+		{"all pages", reader, func(l *LDAPSTarget) { pages(3, true)(l); l.MinEntries = 20 },
+			check.OK, "", "20 entries", phaseSearch},
+		{"too large a page", "cn=smallpages,dc=test", pages(500, true),
+			check.Fail, check.LDAPAdminLimit, "illegal pagedResults page size", phaseSearch},
+		{"no pages for this user", "cn=nopages,dc=test", pages(2, true),
+			check.Fail, check.LDAPNoPaging, "not allowed", phaseSearch},
+		{"no pages where they are needed", "cn=nopages,dc=test", pages(500, false),
+			check.Fail, check.LDAPNoPaging, "not allowed", phaseSearch},
+		{"too many to look at", "cn=unchecked,dc=test", none,
+			check.Fail, check.LDAPAdminLimit, "result 11", phaseSearch},
+		{"as many as there may be", reader, func(l *LDAPSTarget) { l.MaxEntries = 20 },
+			check.OK, "", "20 entries", phaseSearch},
+		{"more than there may be", reader, func(l *LDAPSTarget) { l.MaxEntries = 19 },
+			check.Fail, check.LDAPSizeLimit, "than max_entries", phaseSearch},
+		{"perhaps more than there may be", "cn=short,dc=test", func(l *LDAPSTarget) { l.MinEntries, l.MaxEntries = 2, 10 },
+			check.Fail, check.LDAPSizeLimit, "3 entries came before", phaseSearch},
 		{"no base", reader, base("ou=nowhere,dc=test"), check.Fail, check.LDAPBaseNotFound, "result 32", phaseSearch},
 		{"bad base", reader, base("no dn"), check.Fail, check.LDAPBaseNotFound, "result 34", phaseSearch},
 		{"no access", reader, base("ou=closed,dc=test"),

@@ -30,12 +30,13 @@ func (o *opinion) Unwrap() error { return o.err }
 // open. It trusts nothing: whatever the second connection is told, the attempt has failed. The error is an *opinion,
 // or the first handshake's own.
 func (a *attempt) secondOpinion(ctx context.Context, options tlsprobe.Options, first error) error {
-	failed, ok := errors.AsType[*tlsprobe.HandshakeError](first)
-	if !ok {
-		return first
-	}
 	var told *opinion
+	_, untrusted := errors.AsType[*tlsprobe.CertificateError](first)
+	failed, _ := errors.AsType[*tlsprobe.HandshakeError](first)
 	switch {
+	case untrusted:
+		told = a.byTheirClock(ctx, options)
+	case failed == nil:
 	case failed.Failure == tlsprobe.FailedReset && failed.Received == 0:
 		told = a.resetAtOnce(ctx)
 	case failed.Failure == tlsprobe.FailedTimeout && failed.Received == 0:

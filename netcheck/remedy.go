@@ -12,12 +12,20 @@ func remedyFor(cause check.Cause, target string) string {
 	if cause == "" {
 		return ""
 	}
-	for _, remedies := range []map[check.Cause]string{connectRemedies(), tlsRemedies(), certificateRemedies()} {
+	for _, remedies := range []map[check.Cause]string{connectRemedies(), tlsRemedies(), certificateRemedies(),
+		clockRemedies()} {
 		if sentence, ok := remedies[cause]; ok {
 			return strings.ReplaceAll(sentence, "TARGET", target)
 		}
 	}
 	return "Read what sallyport explain " + string(cause) + " says, and look at " + target + " by hand."
+}
+
+func clockRemedies() map[check.Cause]string {
+	return map[check.Cause]string{
+		check.ClockSkew: "Compare the clock of this host with a third one (chronyc tracking; timedatectl), and set right " +
+			"whichever of it and that of TARGET is wrong.",
+	}
 }
 
 func connectRemedies() map[check.Cause]string {

@@ -23,7 +23,8 @@ type Server struct {
 	Source    netip.Addr // an address of this host to connect from; the zero value leaves it to the routes
 	Interface string     // the interface to connect by, whatever the routes say; empty leaves it to them
 
-	before []step // taken on each connection before TLS begins
+	before []step      // taken on each connection before TLS begins
+	clock  clockReader // asks what time the server has; nil: it has no way to tell
 
 	Reaching Reaching // told where the name leads before it is connected to; nil: nobody
 }

@@ -39,12 +39,9 @@ func resultCause(operation string, code uint16, message string, anonymous bool) 
 		return check.LDAPInsufficientAccess
 	case ldap.LDAPResultNoSuchObject:
 		return check.LDAPBaseNotFound
-	case ldap.LDAPResultUnavailableCriticalExtension:
-		if operation == OpSearch { // the only critical control that is ever sent is that of paged results
-			return check.LDAPNoPaging
-		}
+	default:
+		return limitCause(code)
 	}
-	return limitCause(code)
 }
 
 // limitCause is the cause for a result code that says that the directory cannot or will not now.

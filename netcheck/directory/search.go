@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -21,13 +22,13 @@ type Search struct {
 
 // Found is what a search found, as far as it went.
 type Found struct {
-	Entries     int
-	More        bool     // there are more entries than were counted
-	References  int      // to other servers
-	Links       []string // the addresses in them, escaped; at most 8
-	Pages       int      // that came; 0 where none were asked for, or the directory does not page
-	LargestPage int      // entries in it
-	Code        int      // LDAP result code; CodeNone when the search was cut off at our own bound
+	Entries    int
+	More       bool     // there are more entries than were counted
+	References int      // to other servers
+	Links      []string // the addresses in them, escaped; at most 8
+	Pages      int      // that came; 0 where none were asked for, or the directory does not page
+	PageLimit  int      // entries to which the directory cuts pages that are to have more; 0 where it does not
+	Code       int      // LDAP result code; CodeNone when the search was cut off at our own bound
 }
 
 // counting is a search under way.
@@ -36,6 +37,7 @@ type counting struct {
 	Found
 	session *Session
 	page    int    // entries of this page
+	asked   int    // for it
 	cookie  []byte // of the next page
 	pageEnd bool   // the directory has paged
 }
@@ -76,6 +78,10 @@ func (c *counting) next(ctx context.Context) (done bool, err error) {
 			return true, nil // the limit that was met is our own
 		}
 		return true, refused(OpSearch, *end, c.session.anonymous)
+	case c.PageSize > 0 && refusesPages(*end):
+		e := refused(OpSearch, *end, c.session.anonymous)
+		e.Cause = check.LDAPNoPaging
+		return true, e
 	case end.code != 0:
 		return true, refused(OpSearch, *end, c.session.anonymous)
 	case c.Paged && !c.pageEnd:
@@ -86,6 +92,13 @@ func (c *counting) next(ctx context.Context) (done bool, err error) {
 	return !c.More || c.Entries >= c.Limit, nil
 }
 
+// refusesPages says that the directory does not do pages, or not for this user: OpenLDAP has adminLimitExceeded for that,
+// and tells it apart in words.
+func refusesPages(end result) bool {
+	return end.code == ldap.LDAPResultUnavailableCriticalExtension ||
+		end.code == ldap.LDAPResultAdminLimitExceeded && strings.Contains(end.message, "pagedResults control not allowed")
+}
+
 // request sends the search for what is still wanted. With pages the limit of the size is the page's: a directory would
 // pass over the control where the limit were not larger (RFC 2696 section 3).
 func (c *counting) request(ctx context.Context) (id int, err error) {
@@ -93,8 +106,8 @@ func (c *counting) request(ctx context.Context) (id int, err error) {
 	if c.PageSize == 0 {
 		return c.session.send(ctx, searchRequest(c.Base, scopeSubtree, left, wholeSeconds(ctx), c.Filter, noAttributes))
 	}
-	size := min(c.PageSize, left)
-	control := pageControl(size, c.cookie, c.Paged)
+	c.asked = min(c.PageSize, left)
+	control := pageControl(c.asked, c.cookie, c.Paged)
 	c.page, c.pageEnd, c.cookie = 0, false, nil
 	return c.session.send(ctx, searchRequest(c.Base, scopeSubtree, 0, wholeSeconds(ctx), c.Filter, noAttributes), control)
 }
@@ -139,7 +152,9 @@ func (c *counting) end(r response) (*result, error) {
 	if cookie, ok := r.page(); ok && c.PageSize > 0 {
 		c.cookie, c.pageEnd = append([]byte(nil), cookie...), true // it is asked with when its room is used again
 		c.Pages++
-		c.LargestPage = max(c.LargestPage, c.page)
+		if len(cookie) > 0 && c.page < c.asked {
+			c.PageLimit = max(c.PageLimit, c.page)
+		}
 	}
 	return &told, nil
 }
