@@ -37,7 +37,7 @@ func arrows() map[string][]string {
 func homes() map[string][]string {
 	return map[string][]string{
 		"github.com/google/nftables":          {"firewall/kernel"},
-		"github.com/miekg/dns":                {"netcheck/resolver", "netcheck/internal/dnsrig", "integration/lab"},
+		"github.com/miekg/dns":                {"netcheck/resolver", "netcheck/dnssec", "netcheck/internal/dnsrig", "integration/lab"},
 		"github.com/go-ldap/ldap":             {"netcheck/directory", "posture"},
 		"github.com/cenkalti/backoff":         {"monitor"},
 		"github.com/goccy/go-yaml":            {"config"},
