@@ -56,10 +56,7 @@ func (h *handshake) verify(state tls.ConnectionState) error {
 	if n := len(state.PeerCertificates); n > MaxCertificates {
 		return fmt.Errorf("the server sent %d certificates, more than %d", n, MaxCertificates)
 	}
-	h.facts.Verdict = Verify(h.facts.Certificates, VerifyOptions{
-		Name: h.options.ServerName, Roots: h.options.Roots, Time: h.options.at(),
-		Warn: h.options.Warn, Fail: h.options.Fail,
-	})
+	h.facts.Verdict = judge(h.facts.Certificates, h.options.judging(state.CipherSuite))
 	if !h.facts.Verdict.Trusted() {
 		return &CertificateError{Verdict: h.facts.Verdict}
 	}

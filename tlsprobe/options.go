@@ -19,6 +19,8 @@ type Options struct {
 	Time time.Time
 	// Warn and Fail are how long before its end a certificate is reported as expiring. Zero reports nothing.
 	Warn, Fail time.Duration
+	// Expected is what is known of the chain beforehand.
+	Expected
 	// ALPN are the application protocols to offer (RFC 7301); none is offered when empty.
 	ALPN []string
 	// Offer narrows or widens the protocol; see Offer.
@@ -57,7 +59,7 @@ func (o Options) config() *tls.Config {
 		NextProtos:         o.ALPN,
 	}
 	if _, err := netip.ParseAddr(o.ServerName); err != nil {
-		config.ServerName = o.ServerName
+		config.ServerName = asciiName(o.ServerName)
 	}
 	switch o.Offer {
 	case OfferDefault:

@@ -3,6 +3,7 @@ package tlsprobe
 import (
 	"crypto/x509"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -15,13 +16,13 @@ type path struct {
 	anchored bool                // its last certificate is trusted
 }
 
-// follow walks from the first certificate to its issuer and on, over what the server sent and what is trusted. Unlike
+// follow walks from the server's certificate to its issuer and on, over the others and what is trusted. Unlike
 // crypto/x509 it goes on over certificates that are expired, too weak or may not sign, so that each problem can be
 // named. It only explains: nothing is trusted because of it.
-func follow(certs []*x509.Certificate, roots *Roots, at time.Time) path {
-	p := path{certs: certs[:1]}
+func follow(leaf *x509.Certificate, others []*x509.Certificate, roots *Roots, at time.Time) path {
+	p := path{certs: []*x509.Certificate{leaf}}
 	for signatures := maxSignatures; len(p.certs) <= MaxCertificates; {
-		last := p.certs[len(p.certs)-1]
+		last := p.last()
 		if roots.holds(last) {
 			p.anchored = true
 			return p
@@ -31,7 +32,7 @@ func follow(certs []*x509.Certificate, roots *Roots, at time.Time) path {
 			p.anchored = true
 			return p
 		}
-		next := issuer(last, certs[1:], p.certs, at, &signatures)
+		next := issuer(last, others, p.certs, at, &signatures)
 		if next == nil {
 			return p
 		}
@@ -39,6 +40,27 @@ func follow(certs []*x509.Certificate, roots *Roots, at time.Time) path {
 	}
 	return p
 }
+
+// role is what a certificate is in the path; empty for one that is not in it.
+func (p path) role(cert *x509.Certificate) Role {
+	i := slices.Index(p.certs, cert)
+	switch {
+	case i < 0:
+		return ""
+	case i == 0:
+		return RoleServer
+	case p.anchors(i), selfIssued(cert):
+		return RoleRoot
+	default:
+		return RoleIntermediate
+	}
+}
+
+// anchors says that the certificate at i is the trusted one.
+func (p path) anchors(i int) bool { return p.anchored && i == len(p.certs)-1 }
+
+// last is the certificate farthest from the server.
+func (p path) last() *x509.Certificate { return p.certs[len(p.certs)-1] }
 
 // issuer is the candidate that signed cert, one that is valid now before one that is not. Those seen are left out.
 func issuer(cert *x509.Certificate, candidates, seen []*x509.Certificate, at time.Time, signatures *int) *x509.Certificate {

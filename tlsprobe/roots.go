@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,12 +30,18 @@ type Roots struct {
 	pool      *x509.CertPool
 	bySubject map[string][]*x509.Certificate
 	count     int
-	passwords []string // of Java stores, while they are read
+	passwords []string          // of Java stores, while they are read
+	added     map[string]string // by DER form: the file by which it came into the system's store on this host
+	meant     map[string]bool   // by DER form: stands in a file or folder that the operator named
+	memory    memory            // of chains that lead to one of these
 }
 
 // NewRoots trusts exactly the given authorities.
 func NewRoots(authorities ...*x509.Certificate) *Roots {
-	r := &Roots{pool: x509.NewCertPool(), bySubject: map[string][]*x509.Certificate{}}
+	r := &Roots{
+		pool: x509.NewCertPool(), bySubject: map[string][]*x509.Certificate{},
+		added: map[string]string{}, meant: map[string]bool{},
+	}
 	for _, authority := range authorities {
 		r.add(authority)
 	}
@@ -47,13 +54,21 @@ func NewRoots(authorities ...*x509.Certificate) *Roots {
 // another kind (JCEKS, a single DER certificate).
 func LoadRoots(sources []string, passwords ...string) (*Roots, error) {
 	r := NewRoots()
-	r.passwords = append(slices.Clone(passwords), keystore.DefaultPassword, "")
-	defer func() { r.passwords = nil }()
+	passwords = append(slices.Clone(passwords), keystore.DefaultPassword, "")
 	for _, source := range sources {
-		if err := r.load(source); err != nil {
+		one := NewRoots()
+		one.passwords = passwords
+		if err := one.load(source); err != nil {
 			return nil, err
 		}
+		for authority := range one.all() {
+			if r.add(authority); r.count > maxRoots {
+				return nil, &boundError{source, fmt.Sprintf("more than %d certificates with those before it", maxRoots)}
+			}
+			r.meant[string(authority.Raw)] = r.meant[string(authority.Raw)] || source != SourceSystem
+		}
 	}
+	r.noteLocal(localFolders())
 	if r.count == 0 {
 		return nil, errors.New("no trusted authority: name system, a PEM file, a folder of PEM files or a Java key store")
 	}
@@ -216,6 +231,19 @@ func (r *Roots) add(authority *x509.Certificate) {
 	r.bySubject[subject] = append(r.bySubject[subject], authority)
 	r.pool.AddCert(authority)
 	r.count++
+}
+
+// all are the trusted authorities, in no order.
+func (r *Roots) all() iter.Seq[*x509.Certificate] {
+	return func(yield func(*x509.Certificate) bool) {
+		for _, authorities := range r.bySubject {
+			for _, authority := range authorities {
+				if !yield(authority) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // holds says whether this very certificate is trusted.

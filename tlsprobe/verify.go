@@ -1,8 +1,11 @@
 package tlsprobe
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,61 +15,117 @@ type VerifyOptions struct {
 	Roots      *Roots        // nil trusts none
 	Time       time.Time     // the instant of the judgement
 	Warn, Fail time.Duration // how long before its end a certificate is Minor, Grave; zero is never
+	Expected
+
+	// Deciphers says that the server's key deciphers what the client sends (the suites TLS_RSA_*), in place of signing.
+	Deciphers bool
+	// Fetched are certificates from elsewhere, which the server did not send: they tell what is wrong with a chain, and
+	// never make it trusted.
+	Fetched []*x509.Certificate
 }
+
+// judging is how the certificates of a handshake by a cipher suite are judged.
+func (o Options) judging(suite uint16) VerifyOptions {
+	return VerifyOptions{
+		Name: o.ServerName, Roots: o.Roots, Time: o.at(), Warn: o.Warn, Fail: o.Fail, Expected: o.Expected,
+		Deciphers: strings.HasPrefix(tls.CipherSuiteName(suite), "TLS_RSA_"),
+	}
+}
+
+// maxWays bounds how many ways from a server's certificate to an authority are judged.
+const maxWays = 8
 
 // judgement is a verdict in the making.
 type judgement struct {
 	VerifyOptions
 	sent    []*x509.Certificate
 	path    path
+	missing *x509.Certificate // the one that the server left out and that Fetched has
 	verdict Verdict
 }
 
 // Verify judges a chain as the server sent it, its own certificate first, and lists every problem, not the first. It
 // takes no clock and no network: the same values give the same verdict. Whether a chain holds is crypto/x509's word
 // alone; where it does not, the rest of this package only finds the words for it, and a chain that crypto/x509 refuses
-// always has a fatal finding.
+// always has a fatal finding. Of several ways to a trusted authority the best one counts.
 func Verify(certs []*x509.Certificate, o VerifyOptions) Verdict {
-	j := &judgement{VerifyOptions: o, sent: certs[:min(len(certs), MaxCertificates)]}
-	j.verdict.Judged = true
 	if len(certs) == 0 {
-		j.verdict.Findings = []Finding{{Problem: NoCertificate, Index: -1, Words: "the server sent no certificate"}}
-		return j.verdict
+		return Verdict{Judged: true, Findings: []Finding{
+			{Problem: NoCertificate, Index: -1, Words: "the server sent no certificate"},
+		}}
 	}
-	refusal := j.build()
+	way := judgement{VerifyOptions: o, sent: certs[:min(len(certs), MaxCertificates)]}
+	paths, refusal := way.ways()
+	var best Verdict
+	for _, p := range paths[:min(len(paths), maxWays)] {
+		j := way
+		j.path = p
+		if v := j.judge(refusal); !best.Judged || v.severity() > best.severity() {
+			best = v
+		}
+		if best.severity() == Note {
+			break
+		}
+	}
+	return best
+}
+
+// judge goes through everything that may be wrong with the path.
+func (j *judgement) judge(refusal error) Verdict {
+	j.verdict.Judged = true
 	j.dates()
 	j.authority()
+	j.expected()
 	j.name()
 	j.usage()
 	j.strength()
 	if refusal != nil && !j.verdict.fatal() {
 		j.refused(refusal)
 	}
+	j.arrangement()
 	j.verdict.order()
+	j.verdict.Path = j.path.certs
 	return j.verdict
 }
 
-// build finds the path that crypto/x509 accepts, or follows the chain itself when there is none. The error is why
-// crypto/x509 does not accept any for a server of the name.
-func (j *judgement) build() error {
-	chains, err := j.chains(x509.ExtKeyUsageServerAuth)
+// ways are the paths that crypto/x509 accepts, the longest-lived first, or the one that is found by following the chain
+// when it accepts none. The error is why crypto/x509 does not accept any, of what the server sent, for a server.
+func (j *judgement) ways() ([]path, error) {
+	chains, err := j.chains(x509.ExtKeyUsageServerAuth, nil)
 	if err != nil {
-		chains, _ = j.chains(x509.ExtKeyUsageAny)
+		chains, _ = j.chains(x509.ExtKeyUsageAny, nil)
 	}
 	if len(chains) > 0 {
-		j.path = path{certs: longestLived(chains), anchored: true}
-		return err
+		return anchored(chains), err
 	}
-	j.path = follow(j.sent, j.Roots, j.Time)
-	return err
+	p := follow(j.sent[0], j.sent[1:], j.Roots, j.Time)
+	if !p.anchored && len(j.Fetched) > 0 {
+		return j.lengthened(p), err
+	}
+	return []path{p}, err
 }
 
-func (j *judgement) chains(usage x509.ExtKeyUsage) ([][]*x509.Certificate, error) {
+// lengthened goes on from where the server's chain ends, with what was fetched.
+func (j *judgement) lengthened(short path) []path {
+	longer := []path{follow(j.sent[0], slices.Concat(j.sent[1:], j.Fetched), j.Roots, j.Time)}
+	if chains, err := j.chains(x509.ExtKeyUsageAny, j.Fetched); err == nil {
+		longer = anchored(chains)[:1]
+	}
+	certs := longer[0].certs
+	next := slices.Index(certs, short.last()) + 1
+	if next == 0 || next == len(certs) {
+		return []path{short}
+	}
+	j.missing = certs[next]
+	return longer
+}
+
+func (j *judgement) chains(usage x509.ExtKeyUsage, fetched []*x509.Certificate) ([][]*x509.Certificate, error) {
 	if j.Roots == nil {
 		return nil, x509.UnknownAuthorityError{Cert: j.sent[0]}
 	}
 	intermediates := x509.NewCertPool()
-	for _, cert := range j.sent[1:] {
+	for _, cert := range slices.Concat(j.sent[1:], fetched) {
 		intermediates.AddCert(cert)
 	}
 	return j.sent[0].Verify(x509.VerifyOptions{
@@ -75,17 +134,17 @@ func (j *judgement) chains(usage x509.ExtKeyUsage) ([][]*x509.Certificate, error
 	})
 }
 
-// longestLived is the chain whose first end is the latest: of two ways to trust, the better one counts.
-func longestLived(chains [][]*x509.Certificate) []*x509.Certificate {
-	best := chains[0]
-	for _, chain := range chains[1:] {
-		if ends(chain).After(ends(best)) {
-			best = chain
-		}
+// anchored are the chains as paths, the one whose first end is the latest at the head.
+func anchored(chains [][]*x509.Certificate) []path {
+	slices.SortStableFunc(chains, func(a, b []*x509.Certificate) int { return ends(b).Compare(ends(a)) })
+	paths := make([]path, 0, len(chains))
+	for _, chain := range chains {
+		paths = append(paths, path{certs: chain, anchored: true})
 	}
-	return best
+	return paths
 }
 
+// ends is when the first of the certificates ends.
 func ends(chain []*x509.Certificate) time.Time {
 	first := chain[0].NotAfter
 	for _, cert := range chain[1:] {
@@ -101,12 +160,12 @@ func (j *judgement) find(p Problem, s Severity, cert *x509.Certificate, words st
 	f := Finding{Problem: p, Severity: s, Index: -1, Words: words}
 	if cert != nil {
 		f.Index, f.NotBefore, f.NotAfter = index(j.sent, cert), cert.NotBefore, cert.NotAfter
+		f.Role, f.Subject = j.path.role(cert), quote(cert.Subject.String())
 	}
 	j.verdict.Findings = append(j.verdict.Findings, f)
 }
 
-// refused takes a refusal of crypto/x509 that nothing else explained: name constraints, path lengths, critical
-// extensions that nobody knows.
+// refused takes a refusal of crypto/x509 that nothing else explained, such as a policy constraint.
 func (j *judgement) refused(err error) {
 	problem := Usage
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {

@@ -1,8 +1,10 @@
 package tlsprobe
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,14 +21,25 @@ import (
 //  3. The server sent its own certificate alone, and that says where its issuer's is to be had (AIA caIssuers over HTTP,
 //     RFC 5280 section 4.2.2.1), as public authorities do, who sign nothing with a root: incomplete chain.
 //  4. Else: unknown authority.
+//
+// An intermediate that was fetched is missing all the same, and is named by its fingerprint; the rest of the chain is
+// then judged from there.
 func (j *judgement) authority() {
+	if j.missing != nil {
+		before := j.path.certs[slices.Index(j.path.certs, j.missing)-1]
+		if !selfIssued(j.missing) {
+			j.find(IncompleteChain, Fatal, before, "the server does not send the intermediate certificate "+
+				quote(j.missing.Subject.String())+" (SHA-256 "+fingerprint(j.missing)+")"+published(before))
+		}
+	}
 	if j.path.anchored {
 		return
 	}
-	leaf, last := j.path.certs[0], j.path.certs[len(j.path.certs)-1]
+	leaf, last := j.path.certs[0], j.path.last()
 	switch {
 	case last == leaf && selfIssued(leaf) && signed(leaf, leaf):
 		j.find(SelfSigned, Fatal, leaf, "the certificate is signed by itself, and is not among the trusted ones")
+	case j.inspected(last):
 	case selfIssued(last):
 		j.find(UnknownAuthority, Fatal, last, "the chain ends in an authority that is not trusted: "+
 			quote(last.Subject.String()))
@@ -88,10 +101,25 @@ func organisation(name pkix.Name) string {
 	return "DC=" + strings.ToLower(strings.Join(components, ","))
 }
 
+// httpURLs are the addresses at which a certificate says that its issuer is published, those that anybody can fetch
+// first; other schemes (ldap) are left out.
 func httpURLs(cert *x509.Certificate) []string {
-	return slices.DeleteFunc(slices.Clone(cert.IssuingCertificateURL), func(url string) bool {
-		return !strings.HasPrefix(strings.ToLower(url), "http")
-	})
+	var plain, others []string
+	for _, address := range cert.IssuingCertificateURL {
+		switch lower := strings.ToLower(address); {
+		case strings.HasPrefix(lower, "http:"):
+			plain = append(plain, address)
+		case strings.HasPrefix(lower, "https:"):
+			others = append(others, address)
+		}
+	}
+	return append(plain, others...)
+}
+
+// fingerprint is the SHA-256 of the DER form, in hexadecimal.
+func fingerprint(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 func published(cert *x509.Certificate) string {

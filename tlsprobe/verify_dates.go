@@ -41,10 +41,10 @@ func (j *judgement) expiring(i int, cert *x509.Certificate) {
 // called is how a certificate of the path is called in a sentence.
 func (j *judgement) called(i int) string {
 	cert := j.path.certs[i]
-	switch {
-	case i == 0:
+	switch j.path.role(cert) {
+	case RoleServer:
 		return "the certificate"
-	case j.path.anchored && i == len(j.path.certs)-1, selfIssued(cert):
+	case RoleRoot:
 		return "the root certificate " + quote(cert.Subject.String())
 	default:
 		return "the intermediate certificate " + quote(cert.Subject.String())

@@ -4,37 +4,70 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // maxNames bounds how many of a certificate's names a sentence lists.
 const maxNames = 5
 
 // name compares the name with the certificate's subject alternative names; its common name does not count (RFC 9525
-// section 6.3).
+// section 2).
 func (j *judgement) name() {
 	leaf := j.sent[0]
 	if j.Name == "" {
 		j.find(NameMismatch, Fatal, leaf, "there is no name to compare the certificate with")
 		return
 	}
-	wanted := j.Name
-	if address, err := netip.ParseAddr(wanted); err == nil {
+	wanted := asciiName(j.Name)
+	address, err := netip.ParseAddr(wanted)
+	if err == nil {
 		wanted = address.WithZone("").Unmap().String()
 	}
 	if leaf.VerifyHostname(wanted) == nil {
 		return
 	}
-	j.find(NameMismatch, Fatal, leaf, fmt.Sprintf("the certificate is not for %s but %s", quote(j.Name), namesOf(leaf)))
+	if len(AlternativeNames(leaf)) == 0 {
+		j.find(NameMismatch, Fatal, leaf, "the certificate has no subject alternative name; its common name "+
+			quote(leaf.Subject.CommonName)+" does not count")
+		return
+	}
+	words := fmt.Sprintf("the certificate is not for %s but %s", quote(j.Name), namesOf(leaf))
+	switch {
+	case err == nil && slices.Contains(leaf.DNSNames, wanted):
+		words += "; the address stands there as a DNS name, which does not count (RFC 9525 section 6.5)"
+	case err != nil && underWildcard(leaf, wanted):
+		words += "; the asterisk stands for one label (RFC 9525 section 6.3)"
+	}
+	j.find(NameMismatch, Fatal, leaf, words)
+}
+
+// asciiName is a name as certificates, SNI and DNS have it: international labels as A-labels (RFC 5890 section 2.3.2.1,
+// RFC 9525 section 6.2). A name that has no such form is returned as it is, and matches nothing.
+func asciiName(name string) string {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r > '~' }) {
+		return name
+	}
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
+		return ascii
+	}
+	return name
+}
+
+// underWildcard says that a wildcard of the certificate covers a name nearly: it is too deep, or the parent itself.
+func underWildcard(cert *x509.Certificate, name string) bool {
+	name = "." + strings.ToLower(strings.TrimSuffix(name, "."))
+	return slices.ContainsFunc(cert.DNSNames, func(pattern string) bool {
+		parent, ok := strings.CutPrefix(strings.ToLower(pattern), "*")
+		return ok && len(parent) > 1 && strings.HasSuffix(name, parent)
+	})
 }
 
 // namesOf lists a certificate's names for a sentence.
 func namesOf(cert *x509.Certificate) string {
 	names := AlternativeNames(cert)
-	if len(names) == 0 {
-		return "has no subject alternative name at all (its common name " + quote(cert.Subject.CommonName) +
-			" does not count)"
-	}
 	var text strings.Builder
 	text.WriteString("for ")
 	for i, name := range names[:min(len(names), maxNames)] {

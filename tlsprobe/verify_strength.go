@@ -23,8 +23,8 @@ func (j *judgement) strength() {
 		if weak := weakKey(cert); weak != "" {
 			j.find(WeakKey, Fatal, cert, j.called(i)+" has "+weak)
 		}
-		anchor := j.path.anchored && i == len(j.path.certs)-1
-		if weakSignature(cert.SignatureAlgorithm) && !anchor && !selfIssued(cert) {
+		vouched := !j.path.anchors(i) && (i < len(j.path.certs)-1 || !selfIssued(cert))
+		if weakSignature(cert.SignatureAlgorithm) && vouched {
 			j.find(WeakSignature, Fatal, cert, fmt.Sprintf("%s is signed with %s", j.called(i), cert.SignatureAlgorithm))
 		}
 	}
@@ -37,11 +37,20 @@ func weakKey(cert *x509.Certificate) string {
 		return fmt.Sprintf("an RSA key of %d bits; %d are the least", bits, minRSA)
 	case kind == "ECDSA" && bits < minCurve:
 		return fmt.Sprintf("an elliptic curve key of %d bits; %d are the least", bits, minCurve)
+	case kind == "RSA" && weakExponent(cert):
+		return "an RSA key with an exponent that makes it none (1, or an even number)"
 	case kind == "DSA":
 		return "a DSA key, which TLS does not take any more"
 	default:
 		return ""
 	}
+}
+
+// weakExponent knows the public exponents that RSA cannot have: it is odd, and 3 at the least (RFC 8017 section 3.1). The
+// exponent 3 itself is let be: some trusted roots have it.
+func weakExponent(cert *x509.Certificate) bool {
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	return ok && (key.E < 3 || key.E%2 == 0)
 }
 
 func weakSignature(a x509.SignatureAlgorithm) bool {
