@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,9 +29,11 @@ const (
 // attempt is what was seen at one address of a target.
 type attempt struct {
 	address netip.AddrPort
-	from    dial.Options // every connection of the attempt is made from there
-	before  []step       // taken on each connection before TLS begins
-	clock   clockReader  // asks the server what time it has; nil where it has no way to tell
+	from    dial.Options         // every connection of the attempt is made from there
+	before  []step               // taken on each connection before TLS begins
+	clock   clockReader          // asks the server what time it has; nil where it has no way to tell
+	fetch   tlsprobe.FetchIssuer // of certificates that the server left out; nil where they are not fetched
+	shown   *certificates        // of what the check was shown before; nil remembers nothing
 	phases  []check.Phase
 	facts   tlsprobe.Facts
 	conn    *tls.Conn // verified, and open only while the attempt's use runs
@@ -100,7 +103,9 @@ func (a *attempt) endpoint() check.Endpoint {
 
 // further names the problems of the certificates besides the headline.
 func (a *attempt) further() string {
-	findings := a.facts.Verdict.Findings
+	findings := slices.DeleteFunc(slices.Clone(a.facts.Verdict.Findings), func(f tlsprobe.Finding) bool {
+		return f.Severity == tlsprobe.Note
+	})
 	if len(findings) < 2 {
 		return ""
 	}

@@ -41,15 +41,20 @@ func classifyCertificate(e *tlsprobe.CertificateError) (check.Cause, string) {
 	return causeOf(finding.Problem), finding.Words
 }
 
-// statusOf is what a finding means for a check: what ends within the time to warn is a warning, the rest fails.
+// statusOf is what a finding means for a check: what ends within the time to warn is a warning, a note is nothing to
+// act on, the rest fails.
 func statusOf(s tlsprobe.Severity) check.Status {
-	if s == tlsprobe.Minor {
+	switch s {
+	case tlsprobe.Minor:
 		return check.Warn
+	case tlsprobe.Note:
+		return check.OK
+	default:
+		return check.Fail
 	}
-	return check.Fail
 }
 
-// causeOf is the cause that a problem of a certificate is reported as.
+// causeOf is the cause that a problem of a certificate is reported as; none for what is only noted.
 func causeOf(p tlsprobe.Problem) check.Cause {
 	switch p {
 	case tlsprobe.NoCertificate:
@@ -64,6 +69,10 @@ func causeOf(p tlsprobe.Problem) check.Cause {
 		return check.CertChainExpired
 	case tlsprobe.NameMismatch:
 		return check.CertNameMismatch
+	case tlsprobe.Intercepted:
+		return check.CertIntercepted
+	case tlsprobe.PinMismatch:
+		return check.CertPinMismatch
 	case tlsprobe.SelfSigned:
 		return check.CertSelfSigned
 	case tlsprobe.UnknownAuthority:
@@ -76,6 +85,8 @@ func causeOf(p tlsprobe.Problem) check.Cause {
 		return check.CertWeakSignature
 	case tlsprobe.Usage:
 		return check.CertUsage
+	case tlsprobe.Disorder, tlsprobe.Surplus:
+		return ""
 	default:
 		return check.UnknownIn(check.LayerCertificate)
 	}

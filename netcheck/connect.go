@@ -11,10 +11,14 @@ import (
 	"sallyport/check"
 	"sallyport/netcheck/dial"
 	"sallyport/tlsprobe"
+	"sallyport/tlsprobe/fetch"
 )
 
 // parallel is how many addresses of one target are tried at the same time.
 const parallel = 4
+
+// maxFetches is how many files that certificates name one run gets: issuers, revocation lists, OCSP responses.
+const maxFetches = 4
 
 // reach resolves the target, then connects and shakes hands at every one of its addresses, and runs then (which may be
 // nil) on each connection that is verified. The error is that of the name; what went wrong at an address stands in its
@@ -30,6 +34,7 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 	if err != nil {
 		return nil, err
 	}
+	ctx = fetch.Within(ctx, maxFetches)
 	named := check.Phase{Name: phaseDNS, Duration: time.Since(start)}
 	barred := t.announce(ctx, addresses)
 	attempts := make([]attempt, len(addresses))
@@ -38,9 +43,10 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 		attempts[i].phases = []check.Phase{named}
 		attempts[i].from = t.from()
 		attempts[i].before, attempts[i].clock = t.before, t.clock
+		attempts[i].fetch, attempts[i].shown = t.FetchIssuer, t.shown
 	}
 	options.ServerName, options.Roots = t.serverName(), t.Roots
-	options.Warn, options.Fail = t.Warn, t.Fail
+	options.Warn, options.Fail, options.Expected = t.Warn, t.Fail, t.expected()
 	tryAll(ctx, attempts, options, then)
 	setAside(t.Host, attempts)
 	blame(attempts, barred)
@@ -127,7 +133,7 @@ func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprob
 	var err error
 	a.facts, a.conn, err = tlsprobe.Handshake(first, conn, options)
 	if err != nil {
-		return a.secondOpinion(ctx, options, err)
+		return a.secondOpinion(ctx, options, a.completed(ctx, options, err))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"sallyport/check"
 	"sallyport/tlsprobe"
 )
 
@@ -28,9 +29,19 @@ type TLSEvidence struct {
 	ALPN          string         `json:"alpn,omitempty"`     // the application protocol agreed on
 	ClientRequest bool           `json:"client_request"`     // the server asks for a client certificate
 	OCSPStapled   bool           `json:"ocsp_stapled"`       // the server staples an OCSP response
-	Problems      []string       `json:"problems,omitempty"` // of the chain, the one to mend first at the head
+	Findings      []CertFinding  `json:"findings,omitempty"` // of the chain, the one to mend first at the head
 	Certificates  []Cert         `json:"certificates"`       // as sent, the server's own first
 	Others        []*TLSEvidence `json:"others,omitempty"`   // addresses that show another certificate
+}
+
+// CertFinding is one thing that is wrong with a chain, or worth knowing about it.
+type CertFinding struct {
+	Status  check.Status  `json:"status"`            // what it alone makes of the check; ok for what is only worth knowing
+	Cause   check.Cause   `json:"cause,omitempty"`   // none for what is only worth knowing
+	Index   int           `json:"index"`             // of the certificate among those sent; -1 for one that was not sent
+	Role    tlsprobe.Role `json:"role,omitempty"`    // of the certificate in the chain: server, intermediate, root
+	Subject string        `json:"subject,omitempty"` // of the certificate
+	Detail  string        `json:"detail"`
 }
 
 // Cert is a certificate as the evidence shows it.
@@ -43,6 +54,7 @@ type Cert struct {
 	NotBefore time.Time `json:"not_before"`
 	NotAfter  time.Time `json:"not_after"`
 	SHA256    string    `json:"sha256"` // of the DER form, as openssl x509 -fingerprint -sha256 without colons
+	Pin       string    `json:"pin"`    // of the key, as the configuration takes it: sha256/ and base64
 	Key       string    `json:"key"`    // RSA, ECDSA, Ed25519
 	KeyBits   int       `json:"key_bits"`
 	Signature string    `json:"signature"` // SHA256-RSA
@@ -87,7 +99,7 @@ func newTLSEvidence(attempts []attempt) *TLSEvidence {
 			known.Addresses = append(known.Addresses, a.address.String())
 			continue
 		}
-		e := describeFacts(a.facts)
+		e := describeFacts(a.facts, a.shown)
 		e.Addresses = []string{a.address.String()}
 		shown[key] = e
 		switch {
@@ -108,7 +120,7 @@ func chainKey(f tlsprobe.Facts) string {
 	return tls.VersionName(f.Version) + string(f.Certificates[0].Raw)
 }
 
-func describeFacts(f tlsprobe.Facts) *TLSEvidence {
+func describeFacts(f tlsprobe.Facts, memory *certificates) *TLSEvidence {
 	e := &TLSEvidence{
 		Version: tls.VersionName(f.Version), Suite: tls.CipherSuiteName(f.Suite), ALPN: cleanText(f.ALPN, maxTextKept),
 		ClientRequest: f.ClientCertificateRequested, OCSPStapled: len(f.OCSP) > 0,
@@ -117,10 +129,13 @@ func describeFacts(f tlsprobe.Facts) *TLSEvidence {
 		e.Group = f.Group.String()
 	}
 	for _, finding := range f.Verdict.Findings {
-		e.Problems = append(e.Problems, finding.Words)
+		e.Findings = append(e.Findings, CertFinding{
+			Status: statusOf(finding.Severity), Cause: causeOf(finding.Problem), Index: finding.Index,
+			Role: finding.Role, Subject: finding.Subject, Detail: finding.Words,
+		})
 	}
 	for _, cert := range f.Certificates[:min(len(f.Certificates), maxCertificatesKept)] {
-		e.Certificates = append(e.Certificates, describeCert(cert))
+		e.Certificates = append(e.Certificates, memory.describe(cert))
 	}
 	return e
 }
@@ -133,7 +148,8 @@ func describeCert(cert *x509.Certificate) Cert {
 		Subject: cleanText(cert.Subject.String(), maxTextKept), Issuer: cleanText(cert.Issuer.String(), maxTextKept),
 		NameCount: len(names), Serial: cleanText(cert.SerialNumber.Text(16), maxTextKept),
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
-		SHA256: hex.EncodeToString(sum[:]), Key: kind, KeyBits: bits, Signature: cert.SignatureAlgorithm.String(),
+		SHA256: hex.EncodeToString(sum[:]), Pin: tlsprobe.PinOf(cert).String(),
+		Key: kind, KeyBits: bits, Signature: cert.SignatureAlgorithm.String(),
 	}
 	for _, name := range names[:min(len(names), maxNamesKept)] {
 		c.Names = append(c.Names, cleanText(name, maxTextKept))

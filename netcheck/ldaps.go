@@ -45,6 +45,7 @@ func LDAPS(target LDAPSTarget) func(context.Context) check.Result {
 	if target.Refused == nil {
 		target.Refused = new(RefusedSecrets)
 	}
+	target.Server = target.remembering()
 	if target.StartTLS {
 		target.before = []step{{phaseStartTLS, directory.StartTLS}}
 	}
@@ -116,6 +117,7 @@ func (r *ldapsRun) judge(attempts []attempt) check.Result {
 		result.Detail = r.describe(attempts)
 	}
 	result.Remedy = r.remedy(result.Cause)
+	r.shown.noteChange(&result, attempts, r.String())
 	return result
 }
 

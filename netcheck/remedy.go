@@ -80,6 +80,12 @@ func certificateRemedies() map[check.Cause]string {
 			"trust.roots.",
 		check.CertWeakKey:       "Have the certificate of TARGET issued anew with P-256, or RSA of 2048 bits or more.",
 		check.CertWeakSignature: "Have the certificates of TARGET issued anew with SHA-256 or better.",
-		check.CertUsage:         "Have the certificate of TARGET issued anew, for server authentication, by an authority.",
+		check.CertIntercepted: "Exempt TARGET from TLS inspection for this host; if the authority is meant, name it under " +
+			"issuers, and trust it here and in the service's Java trust store.",
+		check.CertPinMismatch: "Ask the owner of TARGET whether the key is new: if so, pin it; if not, somebody " +
+			"else answers.",
+		check.CertChanged: "Nothing is to be done if the certificate of TARGET was renewed; if nobody did, ask " +
+			"its owner.",
+		check.CertUsage: "Have the certificate of TARGET issued anew, for server authentication, by an authority.",
 	}
 }

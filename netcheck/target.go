@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/netcheck/dial"
+	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
 )
 
@@ -20,11 +21,20 @@ type Server struct {
 	Roots      *tlsprobe.Roots // the trusted authorities; nil trusts none
 	Warn, Fail time.Duration   // how long before a certificate's end the check warns, fails; zero never does
 
+	Pins        []tlsprobe.Pin       // keys of which one must be in the verified chain; none expects nothing
+	Issuers     []string             // CN or O, in any case, of which an authority of the chain must have one; none: any
+	FetchIssuer tlsprobe.FetchIssuer // gets what the server left out, so that it can be named; nil: it is not fetched
+
+	Check string // the name of the check, under which Seen keeps its certificates
+	Seen  Seen   // keeps over a restart which certificates were seen; nil forgets with the process
+
 	Source    netip.Addr // an address of this host to connect from; the zero value leaves it to the routes
 	Interface string     // the interface to connect by, whatever the routes say; empty leaves it to them
 
 	before []step      // taken on each connection before TLS begins
 	clock  clockReader // asks what time the server has; nil: it has no way to tell
+
+	shown *certificates // of what the check was shown before; nil remembers nothing
 
 	Reaching Reaching // told where the name leads before it is connected to; nil: nobody
 }
@@ -45,6 +55,20 @@ func (t Server) String() string {
 
 // from is where this host connects from.
 func (t Server) from() dial.Options { return dial.Options{Source: t.Source, Interface: t.Interface} }
+
+// remembering is the server with a memory of the certificates that it shows.
+func (t Server) remembering() Server {
+	t.shown = &certificates{changes: changes{name: t.Check, kept: t.Seen}}
+	return t
+}
+
+// expected is what is known of the server's certificates beforehand.
+func (t Server) expected() tlsprobe.Expected {
+	name := t.serverName()
+	return tlsprobe.Expected{
+		Pins: t.Pins, Issuers: t.Issuers, Public: !isAddress(name) && resolver.IsPublicName(name),
+	}
+}
 
 func (t Server) serverName() string {
 	if t.ServerName != "" {

@@ -20,6 +20,7 @@ const alertWait = time.Second
 // hands with, and the certificates are judged. See overall for what some failing addresses mean. Nothing is sent over
 // the connections; the evidence is a *TLSEvidence.
 func TLS(target TLSTarget) func(context.Context) check.Result {
+	target.Server = target.remembering()
 	return func(ctx context.Context) check.Result {
 		attempts, err := target.reach(ctx, tlsprobe.Options{AwaitAlert: alertWait}, nil)
 		if err != nil {
@@ -31,9 +32,9 @@ func TLS(target TLSTarget) func(context.Context) check.Result {
 		}
 		if r.Status == check.OK {
 			r.Detail = describe(attempts)
-			return r
 		}
 		r.Remedy = remedyFor(r.Cause, target.String())
+		target.shown.noteChange(&r, attempts, target.String())
 		return r
 	}
 }

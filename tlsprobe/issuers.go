@@ -45,6 +45,12 @@ func Complete(ctx context.Context, certs []*x509.Certificate, o VerifyOptions, f
 	return v
 }
 
+// Complete is the verdict of the handshake's certificates by the options that it was made with, as the function Complete
+// has it.
+func (f Facts) Complete(ctx context.Context, options Options, fetch FetchIssuer) Verdict {
+	return Complete(ctx, f.Certificates, options.judging(f.Suite), fetch)
+}
+
 // fetchFor gets the certificates that signed cert, from the first address that says where they are.
 func fetchFor(ctx context.Context, cert *x509.Certificate, fetch FetchIssuer) ([]*x509.Certificate, error) {
 	addresses := httpURLs(cert)

@@ -76,10 +76,7 @@ func dnsServers(configured []config.DNSServer, secure resolver.Secure) []resolve
 }
 
 func wireTLS(c config.TLS, roots *tlsprobe.Roots, reaching netcheck.Reaching, after []string) check.Check {
-	target := netcheck.TLSTarget{Server: netcheck.Server{
-		Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots, Warn: c.Warn, Fail: c.Fail,
-		Reaching: reaching,
-	}}
+	target := netcheck.TLSTarget{Server: wireServer(c.Name, c.Server, roots, reaching)}
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindTLS, Target: target.String(), After: after, Run: netcheck.TLS(target),
 	})
@@ -89,8 +86,7 @@ func wireLDAPS(
 	c config.LDAPS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching, after []string,
 ) check.Check {
 	target := netcheck.LDAPSTarget{
-		Server: netcheck.Server{Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots,
-			Warn: c.Warn, Fail: c.Fail, Reaching: reaching},
+		Server: wireServer(c.Name, c.Server, roots, reaching),
 		BindDN: c.BindDN, PasswordFile: c.PasswordFile, BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries,
 		Refused: refused,
 	}

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// isPublicName says whether a name lies in the public tree: two labels or more, and not below a domain that is set
+// IsPublicName says whether a name lies in the public tree: two labels or more, and not below a domain that is set
 // aside for private use (RFC 2606, RFC 6761, RFC 6762, RFC 7686, RFC 8375, ICANN's .internal) or is commonly taken
 // for it (RFC 6762 appendix G).
-func isPublicName(name string) bool {
+func IsPublicName(name string) bool {
 	labels := strings.Split(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
 	if len(labels) < 2 || slices.Contains(labels, "") {
 		return false

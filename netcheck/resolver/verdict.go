@@ -96,7 +96,7 @@ func (v Verdict) judgeData(q Question, expect []string) Verdict {
 		return v
 	}
 	for _, data := range v.Data {
-		if addr, err := netip.ParseAddr(data); err == nil && isPublicName(q.Name) {
+		if addr, err := netip.ParseAddr(data); err == nil && IsPublicName(q.Name) {
 			if what := unfitForPublic(addr); what != "" {
 				return v.failed(check.DNSMismatch, "answers %s, %s, for a public name", data, what)
 			}
