@@ -36,8 +36,10 @@ func arrows() map[string][]string {
 // homes says in which of our packages a third-party package may be imported, tests aside.
 func homes() map[string][]string {
 	return map[string][]string{
-		"github.com/google/nftables":          {"firewall/kernel"},
-		"github.com/miekg/dns":                {"netcheck/resolver", "netcheck/dnssec", "netcheck/internal/dnsrig", "integration/lab"},
+		"github.com/google/nftables": {"firewall/kernel"},
+		"github.com/miekg/dns": {
+			"netcheck/resolver", "netcheck/dnssec", "netcheck/internal/dnsrig", "integration/lab",
+		},
 		"github.com/go-ldap/ldap":             {"netcheck/directory", "posture"},
 		"github.com/cenkalti/backoff":         {"monitor"},
 		"github.com/goccy/go-yaml":            {"config"},
