@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"sallyport/check"
@@ -17,12 +18,14 @@ const defaultDNSTimeout = 5 * time.Second
 
 // DNSTarget is a name that must resolve at each of the servers.
 type DNSTarget struct {
-	Query   string            // taken as fully qualified: no search list is applied; for PTR an address will do
-	Type    string            // a record type by its name: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, ...
-	Servers []resolver.Server // asked one by one; empty: those of /etc/resolv.conf, read anew at each run
-	Expect  []string          // where given, the answer's data must be exactly these, in any order
+	Query         string            // fully qualified, unless Search is set; for PTR an address will do
+	Type          string            // a record type by its name: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, ...
+	Servers       []resolver.Server // asked one by one; empty: those of /etc/resolv.conf, read anew at each run
+	Expect        []string          // where given, the answer's data must be exactly these, in any order
+	Search        bool              // the search list of /etc/resolv.conf is tried, as by every program of the host
+	Authenticated bool              // each server must say that it validated its answer
 
-	resolvConf string // instead of /etc/resolv.conf, for tests
+	resolvConf, resolved string // instead of /etc/resolv.conf and systemd-resolved's, for tests
 }
 
 // DNS is the check of a DNSTarget. Each server is asked separately, by its transport, and is an endpoint of the result.
@@ -35,6 +38,7 @@ type DNSTarget struct {
 //   - One gives no answer (silent, unreachable, refusing, SERVFAIL, garbage) and another does: warn, with its cause.
 //   - Different addresses are no disagreement: round robin and geographic answers are usual. Who wants them fixed
 //     writes Expect.
+//   - A service of which some targets have no address: warn, with dns.dangling, for a client takes the next one.
 func DNS(target DNSTarget) func(context.Context) check.Result {
 	question, err := resolver.NewQuestion(target.Query, target.Type)
 	if err != nil {
@@ -47,23 +51,64 @@ func DNS(target DNSTarget) func(context.Context) check.Result {
 	return func(ctx context.Context) check.Result {
 		ctx, cancel := withDeadline(ctx, defaultDNSTimeout)
 		defer cancel()
-		servers := configured
-		if len(servers) == 0 {
-			conf, err := resolver.ReadConf(cmp.Or(target.resolvConf, resolver.ConfPath))
-			if err != nil {
-				return dnsResult(target, question, nil, &resolver.Error{Cause: check.DNSNoResolver, Err: err})
-			}
-			servers = conf.Exchangers()
+		asked := dnsAsked{servers: configured, names: []resolver.Question{question}, question: question}
+		if err := target.prepare(&asked); err != nil {
+			return dnsResult(target, asked, &resolver.Error{Cause: check.DNSNoResolver, Err: err})
 		}
-		answers := resolver.AskAll(ctx, servers, question, resolver.Want{Data: target.Expect})
-		for i := range answers {
-			judgeSecured(answers[i].Err)
-		}
-		for _, s := range servers {
-			s.Rest()
-		}
-		return dnsResult(target, question, answers, overallDNS(answers))
+		target.ask(ctx, &asked)
+		return dnsResult(target, asked, overallDNS(asked.answers))
 	}
+}
+
+// dnsAsked is one run: who is asked for what, and what came back.
+type dnsAsked struct {
+	servers  []*resolver.Exchanger
+	names    []resolver.Question // tried one after another
+	question resolver.Question   // the one to which the answers belong
+	answers  []resolver.Answer   // one for each server
+	stubs    []*stubView         // nil, or one for each server
+}
+
+// prepare takes from resolv.conf what the target leaves to it.
+func (t DNSTarget) prepare(asked *dnsAsked) error {
+	if len(asked.servers) > 0 && !t.Search {
+		return nil
+	}
+	conf, err := resolver.ReadConf(cmp.Or(t.resolvConf, resolver.ConfPath))
+	if err != nil {
+		return err
+	}
+	if len(asked.servers) == 0 {
+		asked.servers = conf.Exchangers()
+	}
+	if t.Search {
+		asked.names = conf.Questions(asked.question, t.Query)
+	}
+	return nil
+}
+
+func (t DNSTarget) ask(ctx context.Context, asked *dnsAsked) {
+	asked.question, asked.answers = resolver.AskNames(ctx, asked.servers, asked.names, t.want())
+	for i := range asked.answers {
+		judgeSecured(asked.answers[i].Err)
+	}
+	asked.stubs = t.lookBehind(ctx, asked.question, *asked)
+	for _, s := range asked.servers {
+		s.Rest()
+	}
+}
+
+func (t DNSTarget) want() resolver.Want {
+	return resolver.Want{Data: t.Expect, Authenticated: t.Authenticated, Own: t.ownDomains}
+}
+
+// ownDomains are those of the host's search list: what it calls its own.
+func (t DNSTarget) ownDomains() []string {
+	conf, err := resolver.ReadConf(cmp.Or(t.resolvConf, resolver.ConfPath))
+	if err != nil {
+		return nil
+	}
+	return conf.Search
 }
 
 // withDeadline is ctx with a deadline of at most limit from now where it has none.
@@ -87,6 +132,11 @@ func overallDNS(answers []resolver.Answer) *resolver.Error {
 	if len(failed) == 0 {
 		return nil
 	}
+	hard := slices.IndexFunc(failed, func(a resolver.Answer) bool { return !a.Err.Minor })
+	if hard < 0 {
+		return failed[0].Err
+	}
+	failed = failed[hard:]
 	if good < 0 {
 		return failed[0].Err
 	}
@@ -115,6 +165,8 @@ func dnsStatus(err *resolver.Error, answers []resolver.Answer) check.Status {
 		return check.OK
 	case errors.Is(err.Err, context.Canceled):
 		return check.Unknown
+	case err.Minor:
+		return check.Warn
 	case err.Definite():
 		return check.Fail
 	case slices.ContainsFunc(answers, func(a resolver.Answer) bool { return a.Err == nil }):
@@ -124,30 +176,51 @@ func dnsStatus(err *resolver.Error, answers []resolver.Answer) check.Status {
 	}
 }
 
-func dnsResult(t DNSTarget, q resolver.Question, answers []resolver.Answer, err *resolver.Error) check.Result {
-	r := check.Result{Status: dnsStatus(err, answers), Evidence: dnsEvidence(q, answers)}
-	for _, a := range answers {
+func dnsResult(t DNSTarget, asked dnsAsked, err *resolver.Error) check.Result {
+	r := check.Result{Status: dnsStatus(err, asked.answers), Evidence: dnsEvidence(t, asked)}
+	for _, a := range asked.answers {
 		r.Endpoints = append(r.Endpoints, dnsEndpoint(a))
 	}
+	q := asked.question
 	if err == nil {
-		r.Detail = fmt.Sprintf("%s %s is %s%s", q, q.TypeName(), answers[0].Verdict.Summary(),
-			atServers(len(answers)))
+		r.Detail = fmt.Sprintf("%s %s is %s%s%s", q, q.TypeName(), asked.answers[0].Verdict.Summary(),
+			atServers(len(asked.answers)), searched(asked))
 		return r
 	}
 	if err.Name == "" {
 		err.Name, err.Type = q.String(), q.TypeName()
 	}
 	r.Cause, r.Detail, r.Remedy = err.Cause, err.Error(), remedyDNS(err, t.Expect)
-	if failing := countFailing(answers); failing > 0 && len(answers) > 1 {
-		r.Detail = fmt.Sprintf("%s (%d of %d servers fail)", r.Detail, failing, len(answers))
+	if failing := countFailing(asked.answers); failing > 0 && len(asked.answers) > 1 {
+		r.Detail = fmt.Sprintf("%s (%d of %d servers fail)", r.Detail, failing, len(asked.answers))
 	}
+	r.Detail += searched(asked)
 	return r
+}
+
+// searched says which names of the search list were tried.
+func searched(asked dnsAsked) string {
+	if len(asked.names) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (the search list has %s)", strings.Join(shownNames(asked.names), ", "))
+}
+
+func shownNames(questions []resolver.Question) []string {
+	names := make([]string, 0, len(questions))
+	for _, q := range questions {
+		names = append(names, q.String())
+	}
+	return names
 }
 
 func dnsEndpoint(a resolver.Answer) check.Endpoint {
 	e := check.Endpoint{Address: a.Server, Status: check.OK, Phases: []check.Phase{{Name: "dns", Duration: a.Took}}}
 	if a.Err != nil {
 		e.Status, e.Cause, e.Detail = check.Fail, a.Err.Cause, a.Err.Detail
+		if a.Err.Minor {
+			e.Status = check.Warn
+		}
 		if errors.Is(a.Err.Err, context.Canceled) {
 			e.Status = check.Unknown
 		}

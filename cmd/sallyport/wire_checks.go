@@ -55,7 +55,7 @@ func wireDNS(c config.DNS, secure resolver.Secure) check.Check {
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindDNS, Target: c.Query + " " + c.Type,
 		Run: netcheck.DNS(netcheck.DNSTarget{Query: c.Query, Type: c.Type, Servers: dnsServers(c.Servers, secure),
-			Expect: c.Expect}),
+			Expect: c.Expect, Search: c.Search, Authenticated: c.Dnssec == config.DnssecRequire}),
 	})
 }
 

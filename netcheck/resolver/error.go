@@ -22,6 +22,7 @@ type Error struct {
 	Server   string      // who answered, or did not; empty when nobody was asked
 	Rcode    string      // NXDOMAIN, SERVFAIL, ...; empty when no answer came
 	Extended []ExtendedError
+	Minor    bool   // a program that uses the answer is served all the same
 	Detail   string // what was seen, escaped
 	Err      error  // what the system said; nil when a server answered
 }
@@ -48,8 +49,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // Definite says whether a stub resolver would take this for the answer, and not ask another server.
 func (e *Error) Definite() bool {
 	switch e.Cause {
-	case check.DNSNXDomain, check.DNSNoData, check.DNSDangling, check.DNSMismatch:
+	case check.DNSNXDomain, check.DNSNoData, check.DNSMismatch:
 		return true
+	case check.DNSDangling: // by an answer, or by SERVFAIL and REFUSED, with which the next server is asked
+		return !e.Minor && (e.Rcode == "NXDOMAIN" || e.Rcode == "NOERROR")
 	default:
 		return false
 	}

@@ -120,7 +120,9 @@ func (f *nameFound) ask(ctx context.Context, server *Exchanger, q Question) bool
 	if err != nil || reply.Msg.Rcode != dns.RcodeSuccess {
 		return false
 	}
-	v, _ := followChain(q, reply.Msg)
+	w := newWay(q)
+	w.take(reply.Msg)
+	v := w.verdict(reply.Msg)
 	ttl := time.Duration(v.TTL) * time.Second
 	for _, data := range v.Data {
 		if address, err := netip.ParseAddr(data); err == nil {

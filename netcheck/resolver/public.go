@@ -22,8 +22,7 @@ func IsPublicName(name string) bool {
 }
 
 // unfitForPublic says what makes the address one that no public name has: this host itself, the link, or a cloud's
-// metadata service, the usual ends of a poisoned or a sinkholed name. It is empty for any other address; RFC 1918
-// and unique local addresses are let be, for a split view of a public name is usual.
+// metadata service, the usual ends of a poisoned or a sinkholed name. It is empty for any other address.
 func unfitForPublic(addr netip.Addr) string {
 	addr = addr.Unmap()
 	metadata := []string{"169.254.169.254", "100.100.100.200", "fd00:ec2::254"} // AWS, GCP, Azure; Alibaba; AWS on IPv6
@@ -39,6 +38,21 @@ func unfitForPublic(addr netip.Addr) string {
 		return "a link-local address"
 	case addr.IsMulticast():
 		return "a multicast address"
+	default:
+		return ""
+	}
+}
+
+// internal says what makes the address one of somebody's inner network. A public name may well lead there, where a
+// company has a split view of it; a resolver that is lied to leads there as well. It is empty for any other address.
+func internal(addr netip.Addr) string {
+	addr = addr.Unmap()
+	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
+	switch {
+	case addr.IsPrivate():
+		return "a private address" // RFC 1918 and RFC 4193
+	case shared.Contains(addr):
+		return "an address of a carrier's shared space" // RFC 6598
 	default:
 		return ""
 	}

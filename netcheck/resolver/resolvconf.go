@@ -16,6 +16,7 @@ const (
 
 	maxResolvConf     = 64 << 10 // octets that are read of it
 	maxResolvers      = 3        // MAXNS of resolver(5): the C library looks at no more
+	maxSearched       = 8        // names that are tried: the list of older C libraries has six domains (MAXDNSRCH)
 	nameserverExample = `write a line "nameserver ADDRESS" into it, or name servers in the check`
 )
 
@@ -53,6 +54,20 @@ func ReadConf(path string) (Conf, error) {
 		return Conf{}, fmt.Errorf("%w: %s has no nameserver; %s", ErrNoResolver, path, nameserverExample)
 	}
 	return parsed, nil
+}
+
+// Questions are q about each name that a stub resolver makes of name, in order; q alone where it makes none.
+func (c Conf) Questions(q Question, name string) []Question {
+	var all []Question
+	for _, tried := range c.Names(name) {
+		if _, ok := dns.IsDomainName(tried); ok && len(all) < maxSearched {
+			all = append(all, q.of(dns.CanonicalName(tried)))
+		}
+	}
+	if len(all) == 0 {
+		return []Question{q}
+	}
+	return all
 }
 
 // Exchangers are those of its servers.

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// resolvedPath is where systemd-resolved writes whom it asks itself, while resolv.conf names its own address
+// ResolvedPath is where systemd-resolved writes whom it asks itself, while resolv.conf names its own address
 // (systemd-resolved.service(8)).
-const resolvedPath = "/run/systemd/resolve/resolv.conf"
+const ResolvedPath = "/run/systemd/resolve/resolv.conf"
 
 // SystemResolvers are the name servers of /etc/resolv.conf, the first three as resolver(5) has it. The error says that
 // there is no such file, or none in it.
@@ -16,7 +16,7 @@ func SystemResolvers() ([]netip.Addr, error) { return resolversIn(ConfPath) }
 
 // AskedResolvers are the name servers to which this host really sends: those of /etc/resolv.conf, and where one of them is
 // systemd-resolved on this host, those that it asks in turn. The error says that none could be told.
-func AskedResolvers() ([]netip.Addr, error) { return askedBy(ConfPath, resolvedPath) }
+func AskedResolvers() ([]netip.Addr, error) { return askedBy(ConfPath, ResolvedPath) }
 
 func askedBy(conf, resolved string) ([]netip.Addr, error) {
 	servers, err := resolversIn(conf)

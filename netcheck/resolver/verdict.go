@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,11 +13,16 @@ import (
 
 // Verdict is what an answer means. Text in it is escaped.
 type Verdict struct {
-	Cause  check.Cause // empty when the answer is good
-	Detail string
-	Data   []string // of the records of the type asked for, normalised, sorted, without duplicates
-	Chain  []string // the names that aliases led through, the first one left out
-	TTL    uint32   // seconds; the lowest of the chain and the records
+	Cause   check.Cause // empty when the answer is good
+	Minor   bool        // a program that uses the answer is served all the same
+	Detail  string
+	Data    []string   // of the records of the type asked for, normalised, sorted, without duplicates
+	Chain   []string   // the names that aliases led through, the first one left out
+	Links   []Link     // the same, with what was told of each; none for a name that is no alias
+	TTL     uint32     // seconds; the lowest of the chain and the records
+	Targets []Instance // of SRV records, in the order in which they are to be used
+
+	records []dns.RR
 }
 
 // Summary names the data for a person.
@@ -29,135 +33,128 @@ func (v Verdict) failed(cause check.Cause, format string, args ...any) Verdict {
 	return v
 }
 
-func (v Verdict) asError(r Reply) *Error {
+// asError is the verdict as an error. Programs hear the first answer's rcode; the last one explains.
+func (v Verdict) asError(first, last *dns.Msg) *Error {
 	if v.Cause == "" {
 		return nil
 	}
-	return &Error{Cause: v.Cause, Detail: v.Detail, Rcode: RcodeName(r.Msg.Rcode), Extended: ExtendedErrors(r.Msg)}
+	return &Error{Cause: v.Cause, Minor: v.Minor, Detail: v.Detail, Rcode: RcodeName(first.Rcode),
+		Extended: ExtendedErrors(last)}
 }
 
-// judgeReply says what a well-formed answer to q means. It is pure.
+// judgeReply says what a single well-formed answer to q means.
 func judgeReply(q Question, msg *dns.Msg, want Want) Verdict {
-	v, looped := followChain(q, msg)
-	said := "answers " + RcodeName(msg.Rcode) + extendedSuffix(msg)
-	switch {
-	case msg.Rcode == dns.RcodeNameError && len(v.Chain) > 0:
-		return v.failed(check.DNSDangling, "the name is an alias of %s, which does not exist", v.Chain[len(v.Chain)-1])
-	case msg.Rcode == dns.RcodeNameError:
-		return v.failed(check.DNSNXDomain, "%s", said)
-	case msg.Rcode == dns.RcodeRefused, msg.Rcode == dns.RcodeNotAuth:
-		return v.failed(check.DNSRefused, "%s", said)
-	case msg.Rcode == dns.RcodeServerFailure && isBogus(msg):
-		return v.failed(check.DNSBogus, "%s", said)
-	case msg.Rcode != dns.RcodeSuccess:
-		return v.failed(check.DNSServFail, "%s", said)
-	case looped:
-		return v.failed(check.DNSDangling, "the name is an alias that leads back to itself: %s",
-			summary(v.Chain))
-	case len(v.Data) == 0:
-		return v.judgeEmpty(msg)
-	}
-	return v.judgeData(q, want.Data)
+	w := newWay(q)
+	w.take(msg)
+	return judge(&w, msg, want)
 }
 
-// judgeEmpty is for NOERROR without a record of the type. With an SOA the server vouches that there is none (RFC 2308
-// section 2.2); an alias without it was simply not followed to its end.
-func (v Verdict) judgeEmpty(msg *dns.Msg) Verdict {
-	last := ""
-	if n := len(v.Chain); n > 0 {
-		last = v.Chain[n-1]
-	}
-	vouched := slices.ContainsFunc(msg.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
+// judge says what the way means whose last answer is msg. It is pure.
+func judge(w *way, msg *dns.Msg, want Want) Verdict {
+	v := w.verdict(msg)
 	switch {
-	case last != "" && vouched:
-		return v.failed(check.DNSNoData, "the name is an alias of %s, which has no such record", last)
-	case last != "":
-		return v.failed(check.DNSDangling, "the name is an alias of %s, and there the answer ends", last)
+	case w.looped:
+		return v.failed(check.DNSDangling, "the name is an alias that leads back to itself: %s leads to %s",
+			summary(v.Chain), w.links[len(w.links)-1].Target)
+	case w.long:
+		return v.failed(check.DNSDangling, "the name is an alias of an alias, and so on: more than %d links", MaxLinks)
+	case w.gaveUp && len(w.records) > 0:
+		return v.failed(check.DNSDangling, "answers SERVFAIL, though each link of the chain by itself: its %d aliases "+
+			"one after another are too many for the server", len(w.links))
+	case msg.Rcode != dns.RcodeSuccess:
+		return judgeRcode(w, v, msg)
+	case len(v.Data) == 0:
+		return judgeEmpty(w, v, msg)
+	}
+	return v.judgeData(w, want)
+}
+
+// judgeRcode is for an answer that is an error. Behind an alias it is about the last name (RFC 6604 section 2.1): an
+// alias to a zone that its server refuses, or fails at, ends nowhere as one to a name that is gone.
+func judgeRcode(w *way, v Verdict, msg *dns.Msg) Verdict {
+	said := "answers " + RcodeName(msg.Rcode) + extendedSuffix(msg)
+	cause := check.DNSServFail
+	switch {
+	case msg.Rcode == dns.RcodeNameError:
+		cause = check.DNSNXDomain
+	case msg.Rcode == dns.RcodeRefused, msg.Rcode == dns.RcodeNotAuth:
+		cause = check.DNSRefused
+	case msg.Rcode == dns.RcodeServerFailure && isBogus(msg):
+		cause = check.DNSBogus
+	}
+	switch {
+	case !w.aliased():
+		return v.failed(cause, "%s", said)
+	case cause == check.DNSNXDomain:
+		return v.failed(check.DNSDangling, "%s, which does not exist", w.lastLink())
+	case cause == check.DNSBogus:
+		return v.failed(cause, "%s, and for that it %s", w.lastLink(), said)
+	default:
+		return v.failed(check.DNSDangling, "%s, and for that it %s", w.lastLink(), said)
+	}
+}
+
+// judgeEmpty is for NOERROR without a record of the type.
+func judgeEmpty(w *way, v Verdict, msg *dns.Msg) Verdict {
+	switch {
+	case w.aliased():
+		return v.failed(check.DNSNoData, "%s, which has no such record", w.lastLink())
 	case len(msg.Answer) > 0:
 		return v.failed(check.DNSMalformed, "answers with records of other names or types only")
-	case !vouched && !msg.RecursionAvailable && len(msg.Ns) > 0:
+	case !vouched(msg) && !msg.RecursionAvailable && len(msg.Ns) > 0:
 		return v.failed(check.DNSRefused, "only refers to other name servers: it offers no recursion to this host")
 	default:
 		return v.failed(check.DNSNoData, "answers that the name has no such record%s", extendedSuffix(msg))
 	}
 }
 
-// judgeData compares with what is expected; without an expectation it only looks for addresses that a public name
-// never has.
-func (v Verdict) judgeData(q Question, expect []string) Verdict {
-	if len(expect) > 0 {
-		want := normalData(q.Type, expect)
-		if !slices.Equal(want, v.Data) {
-			return v.failed(check.DNSMismatch, "answers %s instead of %s", v.Summary(), summary(want))
-		}
+// judgeData compares with what is wanted; without expected data it only looks for what nobody means.
+func (v Verdict) judgeData(w *way, want Want) Verdict {
+	if expected := normalData(w.q.Type, want.Data); len(expected) > 0 && !slices.Equal(expected, v.Data) {
+		return v.failed(check.DNSMismatch, "answers %s instead of %s", v.Summary(), summary(expected))
+	}
+	if want.Authenticated && !w.validated {
+		return v.failed(check.DNSMismatch, "answers %s, but does not say that it validated the answer (no AD bit)",
+			v.Summary())
+	}
+	if len(want.Data) == 0 && notOffered(v.records) {
+		return v.failed(check.DNSNoData, "answers that the service is decidedly not offered: the target is the root "+
+			"(RFC 2782)")
+	}
+	if len(want.Data) > 0 || !IsPublicName(w.q.Name) {
 		return v
 	}
+	return v.judgeAddresses(w.q, want)
+}
+
+// judgeAddresses looks for addresses that lead a public name astray.
+func (v Verdict) judgeAddresses(q Question, want Want) Verdict {
 	if q.Type != dns.TypeA && q.Type != dns.TypeAAAA {
 		return v
 	}
 	for _, data := range v.Data {
-		if addr, err := netip.ParseAddr(data); err == nil && IsPublicName(q.Name) {
-			if what := unfitForPublic(addr); what != "" {
-				return v.failed(check.DNSMismatch, "answers %s, %s, for a public name", data, what)
-			}
+		addr, err := netip.ParseAddr(data)
+		if err != nil {
+			continue
+		}
+		what := unfitForPublic(addr)
+		if what == "" && !want.owns(q.Name) {
+			what = internal(addr)
+		}
+		if what != "" {
+			return v.failed(check.DNSMismatch, "answers %s, %s, for a public name", data, what)
 		}
 	}
 	return v
 }
 
-// followChain walks from the question's name along the CNAMEs to the records of the type. Records off that way count
-// for nothing. looped says that the way leads back onto itself.
-func followChain(q Question, msg *dns.Msg) (v Verdict, looped bool) {
-	ttl := ^uint32(0)
-	name := q.Name
-	seen := map[string]bool{name: true}
-	for range len(msg.Answer) + 1 {
-		next := ""
-		for _, rr := range msg.Answer {
-			if rr.Header().Class != dns.ClassINET || !strings.EqualFold(rr.Header().Name, name) {
-				continue
-			}
-			if rr.Header().Rrtype == q.Type || q.Type == dns.TypeANY {
-				v.Data = append(v.Data, recordData(rr))
-				ttl = min(ttl, rr.Header().Ttl)
-			} else if alias, ok := rr.(*dns.CNAME); ok {
-				next = dns.CanonicalName(alias.Target)
-				ttl = min(ttl, rr.Header().Ttl)
-			}
-		}
-		if next == "" || len(v.Data) > 0 {
-			break
-		}
-		v.Chain = append(v.Chain, shownName(next))
-		if seen[next] {
-			looped = true
-			break
-		}
-		seen[next] = true
-		name = next
+// owns says whether the name lies below a domain that the host holds for its own.
+func (w Want) owns(name string) bool {
+	if w.Own == nil {
+		return false
 	}
-	if len(v.Data) > 0 || len(v.Chain) > 0 {
-		v.TTL = ttl
-	}
-	slices.Sort(v.Data)
-	v.Data = slices.Compact(v.Data)
-	return v, looped
-}
-
-// explainServFail tells a failed validation from any other failure: a validating server answers when it is asked not
-// to check (RFC 4035 section 5.5). The question is put once more as it was, so that a passing failure is not taken
-// for a bad signature.
-func (x *Exchanger) explainServFail(ctx context.Context, q Question, v Verdict) Verdict {
-	unchecked := q
-	unchecked.CheckingDisabled = true
-	open, err := x.exchange(ctx, unchecked)
-	if err != nil || (open.Msg.Rcode != dns.RcodeSuccess && open.Msg.Rcode != dns.RcodeNameError) {
-		return v
-	}
-	again, err := x.exchange(ctx, q)
-	if err != nil || again.Msg.Rcode != dns.RcodeServerFailure {
-		return v
-	}
-	return v.failed(check.DNSBogus, "answers SERVFAIL%s, and %s when asked not to validate", extendedSuffix(again.Msg),
-		RcodeName(open.Msg.Rcode))
+	return slices.ContainsFunc(w.Own(), func(domain string) bool {
+		domain = dns.CanonicalName(domain)
+		return strings.Contains(strings.TrimSuffix(domain, "."), ".") && dns.IsSubDomain(domain, name)
+	})
 }

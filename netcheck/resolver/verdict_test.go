@@ -25,8 +25,17 @@ func TestDNSPoison(t *testing.T) {
 		want       check.Cause
 	}{
 		{"console.us.code42.com", "203.0.113.7", ""},
-		{"console.us.code42.com", "10.20.30.40", ""}, // a split view
-		{"console.us.code42.com", "fd12:3456::1", ""},
+		{"console.us.code42.com", "10.20.30.40", check.DNSMismatch},
+		{"console.us.code42.com", "172.16.0.1", check.DNSMismatch},
+		{"console.us.code42.com", "192.168.1.1", check.DNSMismatch},
+		{"console.us.code42.com", "100.64.0.1", check.DNSMismatch},
+		{"console.us.code42.com", "100.128.0.1", ""},
+		{"console.us.code42.com", "fd12:3456::1", check.DNSMismatch},
+		{"dc1.ad.our-own.com", "10.20.30.40", ""}, // below the host's own domain
+		{"dc1.ad.our-own.com", "fd12:3456::1", ""},
+		{"dc1.ad.our-own.com", "127.0.0.1", check.DNSMismatch},
+		{"not-our-own.com", "10.20.30.40", check.DNSMismatch},
+		{"x.com", "10.20.30.40", check.DNSMismatch},
 		{"console.us.code42.com", "127.0.0.1", check.DNSMismatch},
 		{"console.us.code42.com", "127.255.1.1", check.DNSMismatch},
 		{"console.us.code42.com", "0.0.0.0", check.DNSMismatch},
@@ -48,6 +57,7 @@ func TestDNSPoison(t *testing.T) {
 		{"db.internal", "127.0.0.1", ""},
 		{"x.test", "127.0.0.1", ""},
 	}
+	own := func() []string { return []string{"com", "our-own.com"} }
 	for _, tt := range tests {
 		addr := netip.MustParseAddr(tt.addr)
 		q := Question{Name: dns.CanonicalName(tt.name), Type: dns.TypeAAAA}
@@ -57,7 +67,7 @@ func TestDNSPoison(t *testing.T) {
 			q.Type, header.Rrtype = dns.TypeA, dns.TypeA
 			msg.Answer = []dns.RR{&dns.A{Hdr: header, A: addr.AsSlice()}}
 		}
-		if v := judgeReply(q, msg, Want{}); v.Cause != tt.want {
+		if v := judgeReply(q, msg, Want{Own: own}); v.Cause != tt.want {
 			t.Errorf("%s is %s: got %q: %s; want %q", tt.name, tt.addr, v.Cause, v.Detail, tt.want)
 		}
 		if v := judgeReply(q, msg, Want{Data: []string{tt.addr}}); v.Cause != "" && !addr.Is4In6() {

@@ -1,13 +1,9 @@
 package dnsrig
 
 import (
-	"bytes"
-	"context"
-	_ "embed"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,42 +12,17 @@ import (
 	"github.com/miekg/dns"
 )
 
-var (
-	//go:embed zones/unbound.conf
-	unboundTemplate string
-	//go:embed zones/zone.test
-	plainRecords string
-)
-
 // Unbound runs an unbound that is a validating resolver for the zones of zones, and whose further zones
 // play the faults. ede says whether it explains its failures.
 func Unbound(t *testing.T, ede bool) netip.AddrPort {
 	t.Helper()
-	program := NeedProgram(t, "unbound")
 	dir := t.TempDir()
 	server := FreePort(t)
 	conf := unboundConf(t, dir, server.Port(), ede)
 	path := filepath.Join(dir, "unbound.conf")
 	writeFile(t, path, conf)
-	ctx, cancel := context.WithCancel(context.Background())
-	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, "-d", "-c", path) //nolint:gosec // a test chose them
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("unbound said:\n%s", out.String())
-		}
-	})
-	Eventually(t, "unbound answers", func() bool {
-		m := new(dns.Msg).SetQuestion("www.zone.test.", dns.TypeA)
-		_, err := dns.Exchange(m, server.String())
-		return err == nil
-	})
+	run(t, "unbound", "-d", "-c", path)
+	awaitAnswer(t, server, "www.zone.test.", dns.TypeA, 1)
 	return server
 }
 
@@ -59,8 +30,8 @@ func unboundConf(t *testing.T, dir string, port uint16, ede bool) string {
 	t.Helper()
 	yes := map[bool]string{true: "yes", false: "no"}
 	replace := strings.NewReplacer("PORT", fmt.Sprint(port), "DIR", dir, "EDE", yes[ede])
-	conf := replace.Replace(unboundTemplate)
-	writeFile(t, filepath.Join(dir, "zone.test"), plainZone())
+	conf := replace.Replace(read(t, "unbound.conf"))
+	writeFile(t, filepath.Join(dir, "zone.test"), plainZone(t))
 	zones := authZone("zone.test")
 	for name, window := range map[string][2]time.Duration{
 		"signed.test":  {-time.Hour, time.Hour},
@@ -89,12 +60,9 @@ func authZone(name string) string {
 }
 
 // plainZone has a name for each thing that a healthy server can answer.
-func plainZone() string {
-	zone := plainRecords
-	for i := range 60 {
-		zone += fmt.Sprintf("big.zone.test. 60 IN TXT \"%03d%s\"\n", i, strings.Repeat("x", 60))
-	}
-	return zone
+func plainZone(t *testing.T) string {
+	t.Helper()
+	return read(t, "zone.test") + large("big.zone.test.")
 }
 
 func writeFile(t *testing.T, path, content string) {
