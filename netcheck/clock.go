@@ -28,11 +28,25 @@ type clockReader func(ctx context.Context, conn *tls.Conn) (time.Time, bool)
 
 // apart is by how much a server's clock is from ours, in words.
 func apart(ours, theirs time.Time) string {
-	d := theirs.Sub(ours).Round(time.Second)
-	if d < 0 {
-		return fmt.Sprintf("%s behind that of this host", -d)
+	if d := theirs.Sub(ours); d < 0 {
+		return inUnits(-d) + " behind that of this host"
 	}
-	return fmt.Sprintf("%s ahead of that of this host", d)
+	return inUnits(theirs.Sub(ours)) + " ahead of that of this host"
+}
+
+// inUnits is a duration as a person says it: its largest unit alone, rounded.
+func inUnits(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d.Round(day)/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", d.Round(time.Hour)/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d minutes", d.Round(time.Minute)/time.Minute)
+	default:
+		return fmt.Sprintf("%d seconds", d.Round(time.Second)/time.Second)
+	}
 }
 
 // clockContradicts says whether the server's clock tells that a refused chain is refused only because a clock is wrong:
@@ -40,7 +54,7 @@ func apart(ours, theirs time.Time) string {
 func clockContradicts(facts tlsprobe.Facts, ours, theirs time.Time) bool {
 	within := func(from, to time.Time) bool { return !theirs.Before(from) && !theirs.After(to) }
 	for _, f := range facts.Verdict.Findings {
-		if !ofDates(f) || !within(f.NotBefore, f.NotAfter) {
+		if notOfDates(f) || ofDates(f) && !within(f.NotBefore, f.NotAfter) {
 			return false
 		}
 	}
@@ -62,7 +76,7 @@ func ofDates(f tlsprobe.Finding) bool {
 	}
 }
 
-func notOfDates(f tlsprobe.Finding) bool { return !ofDates(f) }
+func notOfDates(f tlsprobe.Finding) bool { return !ofDates(f) && f.Severity != tlsprobe.Note }
 
 // clockApart is the opinion of a server that is well but for its clock, or ours; nil where the two agree as far as they
 // must. Ahead is by how much the server's is ahead.
