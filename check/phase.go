@@ -6,7 +6,9 @@ import (
 )
 
 // PhaseNames lists the phases of an attempt in the order in which they happen.
-func PhaseNames() []string { return []string{"dns", "connect", "starttls", "tls", "bind", "search"} }
+func PhaseNames() []string {
+	return []string{"dns", "connect", "proxy", "starttls", "tls", "http", "bind", "search"}
+}
 
 func orderedPhases(ms map[string]float64) []Phase {
 	var phases []Phase

@@ -20,8 +20,10 @@ import (
 const (
 	phaseDNS      = "dns"
 	phaseConnect  = "connect"
+	phaseProxy    = "proxy"
 	phaseStartTLS = "starttls"
 	phaseTLS      = "tls"
+	phaseHTTP     = "http"
 	phaseBind     = "bind"
 	phaseSearch   = "search"
 )
@@ -30,16 +32,19 @@ const (
 type attempt struct {
 	address netip.AddrPort
 	from    dial.Options         // every connection of the attempt is made from there
+	via     *via                 // and through that proxy; nil: through none
+	local   netip.AddrPort       // which the first of them had
 	before  []step               // taken on each connection before TLS begins
 	clock   clockReader          // asks the server what time it has; nil where it has no way to tell
 	fetch   tlsprobe.FetchIssuer // of certificates that the server left out; nil where they are not fetched
 	shown   *certificates        // of what the check was shown before; nil remembers nothing
 	phases  []check.Phase
 	facts   tlsprobe.Facts
-	conn    *tls.Conn // verified, and open only while the attempt's use runs
-	err     error     // nil, or an error that Classify understands
-	warning *opinion  // of an address that is well otherwise; nil: none
-	skipped string    // why the address does not count; empty when it does
+	conn    *tls.Conn    // verified, and open only while the attempt's use runs
+	answer  *dial.Answer // to the HTTP request; nil: none
+	err     error        // nil, or an error that Classify understands
+	warning *opinion     // of an address that is well otherwise; nil: none
+	skipped string       // why the address does not count; empty when it does
 }
 
 // use is what is done with a verified connection at one address: nothing, or bind and search. It is called by several
@@ -80,7 +85,7 @@ func (a *attempt) timed(phase string, run func() error) error {
 // endpoint is the attempt as a result shows it. A certificate that is trusted, but not for long, is found in an attempt
 // without an error.
 func (a *attempt) endpoint() check.Endpoint {
-	e := check.Endpoint{Address: a.address.String(), Status: check.OK, Phases: a.phases}
+	e := check.Endpoint{Address: a.label(), Status: check.OK, Phases: a.phases}
 	finding, found := a.facts.Verdict.Headline()
 	switch {
 	case a.skipped != "":
@@ -99,6 +104,14 @@ func (a *attempt) endpoint() check.Endpoint {
 		e.Detail += a.further()
 	}
 	return e
+}
+
+// label is the attempt's address as a result shows it.
+func (a *attempt) label() string {
+	if a.via != nil {
+		return a.via.label()
+	}
+	return a.address.String()
 }
 
 // further names the problems of the certificates besides the headline.

@@ -56,6 +56,10 @@ func classifyPhase(at *phaseError) (check.Cause, string) {
 		return classifyConnect(at.err)
 	case phaseDNS:
 		return check.UnknownIn(check.LayerDNS), cleanText(at.err.Error(), maxDetail)
+	case phaseProxy:
+		return check.UnknownIn(check.LayerProxy), cleanText(at.err.Error(), maxDetail)
+	case phaseHTTP:
+		return classifyHTTP(at.err)
 	case phaseTLS:
 		return check.UnknownIn(check.LayerTLS), cleanText(at.err.Error(), maxDetail)
 	default:

@@ -116,7 +116,9 @@ func TestClassify(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	t.Parallel()
 	given := map[check.Cause]bool{}
-	for _, remedies := range []map[check.Cause]string{connectRemedies(), tlsRemedies(), certificateRemedies()} {
+	for _, remedies := range []map[check.Cause]string{
+		connectRemedies(), tlsRemedies(), certificateRemedies(), tunnelRemedies(),
+	} {
 		for cause := range remedies {
 			given[cause] = true
 			sentence := remedyFor(cause, "host.test:443")

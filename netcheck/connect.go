@@ -21,44 +21,59 @@ const parallel = 4
 const maxFetches = 4
 
 // reach resolves the target, then connects and shakes hands at every one of its addresses, and runs then (which may be
-// nil) on each connection that is verified. The error is that of the name; what went wrong at an address stands in its
-// attempt. Every connection is closed, and every goroutine has ended, when reach returns, which is a little before the
-// deadline of ctx, so that there is still time to say what was seen.
+// nil) on each connection that is verified. Through a proxy, the target is one, whatever addresses the proxy has. The
+// error is that of the name; what went wrong at an address stands in its attempt. Every connection is closed, and every
+// goroutine has ended, when reach returns, which is a little before the deadline of ctx, so that there is still time to
+// say what was seen.
 func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) ([]attempt, error) {
 	ctx, cancel := withDeadline(ctx, defaultTimeout)
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, share(ctx, 19, 20))
 	defer stop()
 	start := time.Now()
-	addresses, err := resolve(ctx, t.Host)
+	host, port := t.door()
+	addresses, err := resolve(ctx, host)
 	if err != nil {
 		return nil, err
 	}
 	ctx = fetch.Within(ctx, maxFetches)
 	named := check.Phase{Name: phaseDNS, Duration: time.Since(start)}
-	barred := t.announce(ctx, addresses)
-	attempts := make([]attempt, len(addresses))
-	for i, address := range addresses {
-		attempts[i].address = netip.AddrPortFrom(address, t.Port)
-		attempts[i].phases = []check.Phase{named}
-		attempts[i].from = t.from()
-		attempts[i].before, attempts[i].clock = t.before, t.clock
-		attempts[i].fetch, attempts[i].shown = t.FetchIssuer, t.shown
+	barred := t.announce(ctx, host, addresses)
+	attempts := t.attempts(addresses, port)
+	for i := range attempts {
+		a := &attempts[i]
+		a.phases, a.from = []check.Phase{named}, t.from()
+		a.before, a.clock = t.before, t.clock
+		a.fetch, a.shown = t.FetchIssuer, t.shown
 	}
 	options.ServerName, options.Roots = t.serverName(), t.Roots
 	options.Warn, options.Fail, options.Expected = t.Warn, t.Fail, t.expected()
 	tryAll(ctx, attempts, options, then)
-	setAside(t.Host, attempts)
+	setAside(host, attempts)
 	blame(attempts, barred)
 	return attempts, nil
 }
 
+// attempts are one for each address, or one through the proxy that has them.
+func (t Server) attempts(addresses []netip.Addr, port uint16) []attempt {
+	if t.Proxy != nil {
+		way := &via{Proxy: *t.Proxy, addresses: addresses, tunnel: dial.Tunnel{Target: t.String(), Agent: t.Agent}}
+		way.used = netip.AddrPortFrom(addresses[0], port)
+		return []attempt{{address: way.used, via: way}}
+	}
+	attempts := make([]attempt, len(addresses))
+	for i, address := range addresses {
+		attempts[i].address = netip.AddrPortFrom(address, port)
+	}
+	return attempts
+}
+
 // announce says where the name leads, before anything is sent there.
-func (t Server) announce(ctx context.Context, addresses []netip.Addr) map[netip.Addr]string {
-	if t.Reaching == nil || isAddress(t.Host) {
+func (t Server) announce(ctx context.Context, host string, addresses []netip.Addr) map[netip.Addr]string {
+	if t.Reaching == nil || isAddress(host) {
 		return nil
 	}
-	return t.Reaching(ctx, t.Host, addresses)
+	return t.Reaching(ctx, host, addresses)
 }
 
 // blame puts a refusal on this host where it is known not to let packets out to the address: what a server sends to refuse
@@ -100,11 +115,7 @@ func tryAll(ctx context.Context, attempts []attempt, options tlsprobe.Options, t
 
 // try goes through the phases of one address.
 func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) error {
-	var conn net.Conn
-	err := a.timed(phaseConnect, func() (err error) {
-		conn, err = dial.TCP(ctx, a.address, a.from)
-		return err
-	})
+	conn, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,11 +128,56 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 		return err
 	}
 	defer func() { _ = a.conn.Close() }()
+	if a.via != nil {
+		a.warning = a.via.doubt()
+	}
 	a.phases[len(a.phases)-1].Duration = a.facts.Duration // without the wait for an alert
 	if then == nil {
 		return nil
 	}
 	return then(ctx, a)
+}
+
+// connect makes the connection that the handshake is done over.
+func (a *attempt) connect(ctx context.Context) (conn net.Conn, err error) {
+	err = a.timed(phaseConnect, func() (err error) {
+		if a.via != nil {
+			conn, err = a.via.connect(ctx, a.from)
+			a.address = a.via.used
+			return err
+		}
+		conn, err = dial.TCP(ctx, a.address, a.from)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a.via != nil {
+		err = a.timed(phaseProxy, func() (err error) {
+			conn, err = a.via.open(ctx, conn, a.from)
+			return err
+		})
+	}
+	if err == nil {
+		a.local = localOf(conn)
+	}
+	return conn, err
+}
+
+// reconnect is one more connection, made as the first was.
+func (a *attempt) reconnect(ctx context.Context) (net.Conn, error) {
+	if a.via != nil {
+		return a.via.again(ctx, a.from)
+	}
+	return dial.TCP(ctx, a.address, a.from)
+}
+
+// localOf is the address of this host that a connection has.
+func localOf(conn net.Conn) netip.AddrPort {
+	if at, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+		return at.AddrPort()
+	}
+	return netip.AddrPort{}
 }
 
 // shakeHands does the handshake. It keeps a part of the time for a second connection, which may tell why the first one
@@ -138,9 +194,9 @@ func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprob
 	return nil
 }
 
-// dialAgain connects to the address once more, and takes the steps before TLS.
+// dialAgain makes one more connection, and takes the steps before TLS.
 func (a *attempt) dialAgain(ctx context.Context) (net.Conn, error) {
-	conn, err := dial.TCP(ctx, a.address, a.from)
+	conn, err := a.reconnect(ctx)
 	if err != nil {
 		return nil, err
 	}

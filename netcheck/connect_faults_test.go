@@ -110,7 +110,7 @@ func TestInsideConnectFaults(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			expectFault(t, TLSTarget{Server{Host: test.host, Port: test.port}}, test.cause, test.words)
+			expectFault(t, TLSTarget{Server: Server{Host: test.host, Port: test.port}}, test.cause, test.words)
 		})
 	}
 }
@@ -136,15 +136,15 @@ func TestInsideSources(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			test.target.Port = 443
-			expectFault(t, TLSTarget{test.target}, check.ConnectSource, test.words)
+			expectFault(t, TLSTarget{Server: test.target}, check.ConnectSource, test.words)
 		})
 	}
 	source := netip.MustParseAddr("127.0.0.1")
-	r := TLS(TLSTarget{Server{Host: "six.test", Port: 443, Source: source}})(withTimeout(t, time.Second))
+	r := TLS(TLSTarget{Server: Server{Host: "six.test", Port: 443, Source: source}})(withTimeout(t, time.Second))
 	if r.Cause != check.ConnectNoAddress || !strings.Contains(r.Detail, "only IPv6 ones, and the source address 127.0.0.1") {
 		t.Errorf("%s: %s", r.Cause, r.Detail)
 	}
-	r = TLS(TLSTarget{Server{Host: "dual.test", Port: 1000, Source: source}})(withTimeout(t, time.Second))
+	r = TLS(TLSTarget{Server: Server{Host: "dual.test", Port: 1000, Source: source}})(withTimeout(t, time.Second))
 	expectEndpoints(t, r, check.Skipped, check.Fail)
 }
 

@@ -148,7 +148,7 @@ func TestReachingIsToldAndBlames(t *testing.T) {
 			"does not take a loopback address"},
 	} {
 		told := make(chan string, 4)
-		r := TLS(TLSTarget{Server{Host: "localhost", Port: closed.Port(),
+		r := TLS(TLSTarget{Server: Server{Host: "localhost", Port: closed.Port(),
 			Reaching: func(_ context.Context, host string, addresses []netip.Addr) map[netip.Addr]string {
 				if slices.Contains(addresses, closed.Addr()) {
 					told <- host

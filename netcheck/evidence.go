@@ -22,16 +22,17 @@ const (
 // TLSEvidence is what a TLS handshake showed. It is the evidence of a check of the kind tls, and stands in that of
 // ldaps. Text from certificates in it is escaped and bounded.
 type TLSEvidence struct {
-	Addresses     []string       `json:"addresses"`          // at which this chain was shown
-	Version       string         `json:"version,omitempty"`  // TLS 1.3; empty when none was agreed on
-	Suite         string         `json:"suite,omitempty"`    // TLS_AES_128_GCM_SHA256
-	Group         string         `json:"group,omitempty"`    // X25519MLKEM768
-	ALPN          string         `json:"alpn,omitempty"`     // the application protocol agreed on
-	ClientRequest bool           `json:"client_request"`     // the server asks for a client certificate
-	OCSPStapled   bool           `json:"ocsp_stapled"`       // the server staples an OCSP response
-	Findings      []CertFinding  `json:"findings,omitempty"` // of the chain, the one to mend first at the head
-	Certificates  []Cert         `json:"certificates"`       // as sent, the server's own first
-	Others        []*TLSEvidence `json:"others,omitempty"`   // addresses that show another certificate
+	Addresses     []string       `json:"addresses"`             // at which this chain was shown
+	Version       string         `json:"version,omitempty"`     // TLS 1.3; empty when none was agreed on
+	Suite         string         `json:"suite,omitempty"`       // TLS_AES_128_GCM_SHA256
+	Group         string         `json:"group,omitempty"`       // X25519MLKEM768
+	ALPN          string         `json:"alpn,omitempty"`        // the application protocol agreed on
+	ClientRequest bool           `json:"client_request"`        // the server asks for a client certificate
+	OCSPStapled   bool           `json:"ocsp_stapled"`          // the server staples an OCSP response
+	Findings      []CertFinding  `json:"findings,omitempty"`    // of the chain, the one to mend first at the head
+	Certificates  []Cert         `json:"certificates"`          // as sent, the server's own first
+	Connections   []Connection   `json:"connections,omitempty"` // to those addresses
+	Others        []*TLSEvidence `json:"others,omitempty"`      // addresses that show another certificate
 }
 
 // CertFinding is one thing that is wrong with a chain, or worth knowing about it.
@@ -96,11 +97,11 @@ func newTLSEvidence(attempts []attempt) *TLSEvidence {
 		}
 		key := chainKey(a.facts)
 		if known := shown[key]; known != nil {
-			known.Addresses = append(known.Addresses, a.address.String())
+			known.add(a)
 			continue
 		}
 		e := describeFacts(a.facts, a.shown)
-		e.Addresses = []string{a.address.String()}
+		e.add(a)
 		shown[key] = e
 		switch {
 		case head == nil:
@@ -110,6 +111,12 @@ func newTLSEvidence(attempts []attempt) *TLSEvidence {
 		}
 	}
 	return head
+}
+
+// add adds an attempt that showed this.
+func (e *TLSEvidence) add(a *attempt) {
+	e.Addresses = append(e.Addresses, a.label())
+	e.Connections = append(e.Connections, a.connection())
 }
 
 // chainKey is the same for handshakes that show the same certificate by the same version.

@@ -14,10 +14,10 @@ import (
 // Where the target has an address of the other family that has a route, they do not count: every program on this host
 // passes them by as well. Where a name has no other, and this host no address of their family, that is the cause.
 func setAside(host string, attempts []attempt) {
-	usable := func(a attempt) bool { return !unroutable(a) }
+	usable := func(a attempt) bool { return !unroutable(a.err, a.address.Addr()) }
 	for i := range attempts {
 		a := &attempts[i]
-		if !unroutable(*a) {
+		if usable(*a) {
 			continue
 		}
 		other := slices.ContainsFunc(attempts, func(b attempt) bool {
@@ -40,24 +40,24 @@ func setAside(host string, attempts []attempt) {
 	}
 }
 
-// unroutable says that the kernel had no way to send to the address. No source address (EADDRNOTAVAIL) is the same for
+// unroutable says that the kernel had no way to send to the target. No source address (EADDRNOTAVAIL) is the same for
 // a family that the host does not have, and else a want of ports.
-func unroutable(a attempt) bool {
-	at, ok := errors.AsType[*phaseError](a.err)
+func unroutable(err error, target netip.Addr) bool {
+	at, ok := errors.AsType[*phaseError](err)
 	if !ok || at.phase != phaseConnect {
 		return false
 	}
-	if _, ok := errors.AsType[*dial.ICMPError](a.err); ok {
+	if _, ok := errors.AsType[*dial.ICMPError](err); ok {
 		return false // a router said so: this host did send
 	}
-	if lacking, ok := errors.AsType[*dial.SourceError](a.err); ok {
+	if lacking, ok := errors.AsType[*dial.SourceError](err); ok {
 		return lacking.Lack == dial.OtherFamily
 	}
 	switch {
-	case errors.Is(a.err, syscall.ENETUNREACH), errors.Is(a.err, syscall.EAFNOSUPPORT):
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EAFNOSUPPORT):
 		return true
-	case errors.Is(a.err, syscall.EADDRNOTAVAIL):
-		return !dial.HasFamily(a.address.Addr())
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return !dial.HasFamily(target)
 	default:
 		return false
 	}

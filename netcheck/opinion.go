@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sallyport/check"
-	"sallyport/netcheck/dial"
 	"sallyport/tlsprobe"
 )
 
@@ -54,7 +53,7 @@ func (a *attempt) secondOpinion(ctx context.Context, options tlsprobe.Options, f
 // resetAtOnce connects and says nothing. A reset then is no answer to a ClientHello: whoever accepts there throws
 // everybody out. On the first connection the two look the same, for the ClientHello is on its way before the reset.
 func (a *attempt) resetAtOnce(ctx context.Context) *opinion {
-	conn, err := dial.TCP(ctx, a.address, a.from)
+	conn, err := a.reconnect(ctx)
 	if err == nil {
 		defer func() { _ = conn.Close() }()
 		if err = conn.SetReadDeadline(time.Now().Add(min(idleWait, share(ctx, 1, 2)))); err == nil {

@@ -12,8 +12,9 @@ func remedyFor(cause check.Cause, target string) string {
 	if cause == "" {
 		return ""
 	}
-	for _, remedies := range []map[check.Cause]string{connectRemedies(), tlsRemedies(), certificateRemedies(),
-		clockRemedies()} {
+	for _, remedies := range []map[check.Cause]string{
+		connectRemedies(), tlsRemedies(), certificateRemedies(), clockRemedies(), tunnelRemedies(),
+	} {
 		if sentence, ok := remedies[cause]; ok {
 			return strings.ReplaceAll(sentence, "TARGET", target)
 		}
@@ -87,5 +88,20 @@ func certificateRemedies() map[check.Cause]string {
 		check.CertChanged: "Nothing is to be done if the certificate of TARGET was renewed; if nobody did, ask " +
 			"its owner.",
 		check.CertUsage: "Have the certificate of TARGET issued anew, for server authentication, by an authority.",
+	}
+}
+
+// tunnelRemedies are those of the layers proxy and http.
+func tunnelRemedies() map[check.Cause]string {
+	return map[check.Cause]string{
+		check.ProxyRefused: "Start the proxy or correct its address, and let this host through to it: TARGET was not " +
+			"asked at all.",
+		check.ProxyAuth: "Give the check, and the service, a user that the proxy knows, or have it let this host through " +
+			"to TARGET without one; a JVM does Basic for HTTPS only where jdk.http.auth.tunneling.disabledSchemes is empty.",
+		check.ProxyDenied: "Have the proxy let this host through to TARGET (403), or mend its own way there (502, 503, " +
+			"504).",
+		check.HTTPStatus: "Look at the service behind TARGET, and at the path and the status that the check wants of it.",
+		check.HTTPMalformed: "Find out what answers at TARGET: another protocol than HTTP, or something between that " +
+			"rewrites its answers.",
 	}
 }

@@ -30,6 +30,8 @@ type Server struct {
 
 	Source    netip.Addr // an address of this host to connect from; the zero value leaves it to the routes
 	Interface string     // the interface to connect by, whatever the routes say; empty leaves it to them
+	Proxy     *Proxy     // through which every connection is made; nil: none
+	Agent     string     // how a check calls itself in HTTP; sallyport when empty
 
 	before []step      // taken on each connection before TLS begins
 	clock  clockReader // asks what time the server has; nil: it has no way to tell
@@ -42,6 +44,7 @@ type Server struct {
 // TLSTarget is a TLS server to check.
 type TLSTarget struct {
 	Server
+	HTTP *HTTPRequest // sent over each verified connection; nil: nothing is
 }
 
 // Reaching is told to which addresses of a host connections will be made, so that who lets packets out knows them, and
@@ -68,6 +71,14 @@ func (t Server) expected() tlsprobe.Expected {
 	return tlsprobe.Expected{
 		Pins: t.Pins, Issuers: t.Issuers, Public: !isAddress(name) && resolver.IsPublicName(name),
 	}
+}
+
+// door is the host and the port that connections are made to.
+func (t Server) door() (host string, port uint16) {
+	if t.Proxy != nil {
+		return t.Proxy.Host, t.Proxy.Port
+	}
+	return t.Host, t.Port
 }
 
 func (t Server) serverName() string {

@@ -18,11 +18,12 @@ const alertWait = time.Second
 
 // TLS is the run of a check of the kind tls: the name is resolved, each of its addresses is connected to and shaken
 // hands with, and the certificates are judged. See overall for what some failing addresses mean. Nothing is sent over
-// the connections; the evidence is a *TLSEvidence.
+// the connections, unless the target has a request; the evidence is a *TLSEvidence.
 func TLS(target TLSTarget) func(context.Context) check.Result {
 	target.Server = target.remembering()
+	target.clock = target.dateOf
 	return func(ctx context.Context) check.Result {
-		attempts, err := target.reach(ctx, tlsprobe.Options{AwaitAlert: alertWait}, nil)
+		attempts, err := target.reachAll(ctx)
 		if err != nil {
 			return unresolved(err, target.String())
 		}
@@ -37,6 +38,15 @@ func TLS(target TLSTarget) func(context.Context) check.Result {
 		target.shown.noteChange(&r, attempts, target.String())
 		return r
 	}
+}
+
+// reachAll tries every address, and sends the request where there is one: its answer tells of a want of a client
+// certificate as well, so that nothing is waited for.
+func (t TLSTarget) reachAll(ctx context.Context) ([]attempt, error) {
+	if t.HTTP != nil {
+		return t.reach(ctx, tlsprobe.Options{}, t.ask)
+	}
+	return t.reach(ctx, tlsprobe.Options{AwaitAlert: alertWait}, nil)
 }
 
 // unresolved is the result of a target whose name has no address.
@@ -78,6 +88,9 @@ func describe(attempts []attempt) string {
 	}
 	if skipped > 0 {
 		text += fmt.Sprintf("; %d more without a route from this host", skipped)
+	}
+	if first.answer != nil {
+		text += ", HTTP " + statusLine(*first.answer)
 	}
 	if first.facts.ClientCertificateRequested {
 		text += "; it asks for a client certificate, but does without one"

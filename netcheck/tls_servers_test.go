@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,14 @@ import (
 
 // startNginx serves each chain on a port of its own, with a line more of configuration where one is given.
 func startNginx(t *testing.T, chains map[string][]*paper, more map[string]string) map[string]uint16 {
+	t.Helper()
+	return startNginxAt(t, 0, chains, more)
+}
+
+// startNginxAt has it believe that it is later than it is, by some time or, where that is negative, earlier.
+func startNginxAt(
+	t *testing.T, later time.Duration, chains map[string][]*paper, more map[string]string,
+) map[string]uint16 {
 	t.Helper()
 	nginx := needProgram(t, "nginx")
 	folder := t.TempDir()
@@ -37,11 +46,26 @@ uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e; ssl_protocols TLSv1.2 TLSv1.3; 
 %[2]s}
 `, folder, servers.String()))
 	var log bytes.Buffer
-	run(t, exec.Command(nginx, "-p", folder, "-e", "stderr", "-c", conf), &log)
+	cmd := exec.Command(nginx, "-p", folder, "-e", "stderr", "-c", conf)
+	if later != 0 {
+		cmd.Env = append(os.Environ(), "LD_PRELOAD="+needFile(t, "/usr/lib/*/faketime/libfaketime.so.1"),
+			"FAKETIME_DONT_FAKE_MONOTONIC=1", fmt.Sprintf("FAKETIME=%+ds", int(later.Seconds())))
+	}
+	run(t, cmd, &log)
 	for name, port := range ports {
 		eventually(t, "nginx listens for "+name, func() bool { return listens(port) })
 	}
 	return ports
+}
+
+// needFile is the file that matches a pattern: part of a package that the test needs.
+func needFile(t *testing.T, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil || len(found) == 0 {
+		cannot(t, "there is no "+pattern)
+	}
+	return found[0]
 }
 
 func listens(port uint16) bool {

@@ -16,7 +16,7 @@ import (
 )
 
 func localTarget(port uint16, roots *tlsprobe.Roots) TLSTarget {
-	return TLSTarget{Server{
+	return TLSTarget{Server: Server{
 		Host: "127.0.0.1", ServerName: "localhost", Port: port, Roots: roots, Warn: 21 * oneDay, Fail: 7 * oneDay,
 	}}
 }
@@ -198,7 +198,7 @@ func TestTLSGivenUpBefore(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(withTimeout(t, 20*time.Second))
 	cancel()
-	r := TLS(TLSTarget{Server{Host: "missing.invalid", Port: 443}})(ctx)
+	r := TLS(TLSTarget{Server: Server{Host: "missing.invalid", Port: 443}})(ctx)
 	if r.Status != check.Unknown || r.Cause != "" || r.Detail == "" {
 		t.Errorf("%s %q: %s", r.Status, r.Cause, r.Detail)
 	}
@@ -210,7 +210,7 @@ func TestTLSNames(t *testing.T) {
 	r := newRegistry(t)
 	config := &tls.Config{Certificates: []tls.Certificate{tlsprobetest.Chain(r.leaf(t), r.intermediate)}}
 	port := startTCP(t, func(conn *net.TCPConn) { _ = tls.Server(conn, config).Handshake(); untilClosed(conn) })
-	target := TLSTarget{Server{Host: "127.0.0.1", Port: port, Roots: r.roots}}
+	target := TLSTarget{Server: Server{Host: "127.0.0.1", Port: port, Roots: r.roots}}
 	expectResult(t, target, check.OK, "", "TLS 1.3", "tls")
 	target.ServerName = "other.test"
 	expectResult(t, target, check.Fail, check.CertNameMismatch, `not for "other.test"`, "tls")

@@ -36,7 +36,7 @@ func wireChecks(
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, wireTLS(c, roots, reaching, resolvers(conf.Checks.DNS, c.Host)))
+		checks = append(checks, wireTLS(c, roots, refused, reaching, resolvers(conf.Checks.DNS, door(c))))
 	}
 	for _, c := range conf.Checks.LDAPS {
 		roots, err := trust.roots(c.Name, c.Roots)
@@ -73,13 +73,6 @@ func dnsServers(configured []config.DNSServer, secure resolver.Secure) []resolve
 		})
 	}
 	return servers
-}
-
-func wireTLS(c config.TLS, roots *tlsprobe.Roots, reaching netcheck.Reaching, after []string) check.Check {
-	target := netcheck.TLSTarget{Server: wireServer(c.Name, c.Server, roots, reaching)}
-	return scheduled(c.Schedule, check.Check{
-		Name: c.Name, Kind: check.KindTLS, Target: target.String(), After: after, Run: netcheck.TLS(target),
-	})
 }
 
 func wireLDAPS(

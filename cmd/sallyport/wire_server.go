@@ -17,6 +17,7 @@ func wireServer(name string, c config.Server, roots *tlsprobe.Roots, reaching ne
 	server := netcheck.Server{
 		Host: c.Host, Port: c.Port, ServerName: c.ServerName, Roots: roots, Warn: c.Warn, Fail: c.Fail,
 		Issuers: c.Issuers, Check: name, Reaching: reaching,
+		Source: c.Source, Interface: c.Interface, Agent: "sallyport/" + version,
 	}
 	for _, pin := range c.Pins {
 		server.Pins = append(server.Pins, pin)

@@ -1,0 +1,175 @@
+package netcheck
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sallyport/check"
+)
+
+// TestProxies goes through real proxies to real servers.
+func TestProxies(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	chain := []*paper{r.leaf(t), r.intermediate}
+	ports := startNginx(t, map[string][]*paper{
+		"well": chain, "expired": {r.leaf(t, lasting(-90*oneDay, -3*oneDay)), r.intermediate},
+	}, nil)
+	old := startOpenSSL(t, chain, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
+	mail := startTCP(t, say("220 mail.test ESMTP\r\n"))
+	closed := uint16(freePort(t))
+	open, known := startSquid(t)
+	tiny := startTinyproxy(t, ports["well"])
+	right, wrong := secretFile(t, proxyPassword+"\n"), secretFile(t, "guess")
+	secret := secretFile(t, "secret")
+	tests := []struct {
+		name   string
+		proxy  Proxy
+		port   uint16
+		status check.Status
+		cause  check.Cause
+		words  string
+		phase  string
+	}{
+		{"Squid", Proxy{Port: open}, ports["well"], check.OK, "", "TLS 1.3, certificate valid until", "tls"},
+		{"expired", Proxy{Port: open}, ports["expired"], check.Fail, check.CertExpired, "expired on", "tls"},
+		{"old", Proxy{Port: open}, old, check.Fail, check.TLSLegacy, "nothing newer than TLS 1.1", "tls"},
+		{"mail", Proxy{Port: open}, mail, check.Fail, check.TLSNotTLS, `it said "220 mail.test ESMTP`, "tls"},
+		{"dead end", Proxy{Port: open}, closed, check.Fail, check.ProxyDenied,
+			"answers 503 Service Unavailable (ERR_CONNECT_FAIL 111)", "proxy"},
+		{"nobody", Proxy{Port: known}, ports["well"], check.Fail, check.ProxyAuth,
+			"asks for authentication by Basic (407), and the check has no user", "proxy"},
+		{"somebody", Proxy{Port: known, User: "monitor", PasswordFile: right}, ports["well"], check.OK, "", "TLS 1.3",
+			"tls"},
+		{"a JVM does not", Proxy{Port: known, User: "monitor", PasswordFile: right, TunnelBasicDisabled: true},
+			ports["well"],
+			check.Warn, check.ProxyAuth, "jdk.http.auth.tunneling.disabledSchemes", "tls"},
+		{"wrong", Proxy{Port: known, User: "monitor", PasswordFile: wrong}, ports["well"], check.Fail, check.ProxyAuth,
+			"does not take the user and the password", "proxy"},
+		{"no file", Proxy{Port: known, User: "monitor", PasswordFile: "/nowhere"}, ports["well"], check.Fail,
+			check.ProxyAuth,
+			"none was sent: password file: open /nowhere", "proxy"},
+		{"colon", Proxy{Port: known, User: "a:b", PasswordFile: right}, ports["well"], check.Fail, check.ProxyAuth,
+			"the user has a colon", "proxy"},
+		{"Tinyproxy, nobody", Proxy{Port: tiny}, ports["well"], check.Fail, check.ProxyAuth, "by Basic (407)", "proxy"},
+		{"Tinyproxy", Proxy{Port: tiny, User: "monitor", PasswordFile: secret}, ports["well"], check.OK, "", "TLS 1.3",
+			"tls"},
+		{"Tinyproxy, wrong port", Proxy{Port: tiny, User: "monitor", PasswordFile: secret}, mail, check.Fail,
+			check.ProxyDenied,
+			"answers 403 ", "proxy"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.proxy.Host = "127.0.0.1"
+			target := localTarget(test.port, r.roots)
+			target.Proxy = &test.proxy
+			result := expectResult(t, target, test.status, test.cause, test.words, test.phase)
+			want := fmt.Sprintf("127.0.0.1:%d via 127.0.0.1:%d", test.port, test.proxy.Port)
+			if len(result.Endpoints) != 1 || result.Endpoints[0].Address != want {
+				t.Errorf("endpoints %+v, want %s", result.Endpoints, want)
+			}
+			if evidence, ok := result.Evidence.(*TLSEvidence); test.phase == "tls" && ok && evidence.Version != "" &&
+				evidence.Connections[0].Proxy != fmt.Sprintf("127.0.0.1:%d", test.proxy.Port) {
+				t.Errorf("evidence %+v", evidence.Connections)
+			}
+		})
+	}
+	target := TLSTarget{Server: Server{Host: "forbidden.test", Port: 443, Proxy: &Proxy{Host: "127.0.0.1", Port: open}}}
+	expectResult(t, target, check.Fail, check.ProxyDenied,
+		"does not connect to forbidden.test:443: it answers 403 Forbidden (ERR_ACCESS_DENIED 0)", "proxy")
+	target = localTarget(ports["well"], r.roots)
+	target.Proxy, target.HTTP = &Proxy{Host: "127.0.0.1", Port: open}, &HTTPRequest{Method: "HEAD", Path: "/nowhere",
+		Statuses: []StatusRange{{404, 404}}}
+	result := expectResult(t, target, check.OK, "", "HTTP 404 Not Found", "http")
+	var phases []string
+	for _, p := range result.Endpoints[0].Phases {
+		phases = append(phases, p.Name)
+	}
+	if !slices.Equal(phases, []string{"dns", "connect", "proxy", "tls", "http"}) {
+		t.Errorf("phases %v", phases)
+	}
+}
+
+// TestProxyHostile has what answers as a proxy be none, or a bad one. It fails in the phase of the proxy, in time, and the
+// target is not blamed.
+func TestProxyHostile(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		serve func(*net.TCPConn)
+		cause check.Cause
+		words string
+	}{
+		{"silence", untilClosed, check.ProxyRefused, "does not open a tunnel: no answer in time"},
+		{"hangs up", takeHello, check.ProxyRefused, "closed without an answer"},
+		{"resets", func(conn *net.TCPConn) { takeHello(conn); resetNow(conn) }, check.ProxyRefused,
+			"reset without an answer"},
+		{"drips", say("HTTP/1.1 200 OK\r\nVia"), check.ProxyRefused, "no answer in time, only 20 octets"},
+		{"SSH", say("SSH-2.0-x\x1b[2J\r\n"), check.ProxyRefused, `not HTTP: it said "SSH-2.0-x\x1b[2J\r\n"`},
+		{"TLS", func(conn *net.TCPConn) { takeHello(conn); say("\x15\x03\x03\x00\x02\x02\x46")(conn) }, check.ProxyRefused,
+			"it speaks TLS there"},
+		{"endless", say("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<17)), check.ProxyRefused, "larger than 64 KiB"},
+		{"Windows", say("HTTP/1.1 407 x\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n"),
+			check.ProxyAuth,
+			"by Negotiate, NTLM alone (407), which this check does not do"},
+		{"says nothing of how", say("HTTP/1.1 407 x\r\n\r\n"), check.ProxyAuth, "does not say by which scheme"},
+		{"redirects", say("HTTP/1.1 302 Go\x1b[31m away\r\nLocation: x\r\n\r\n"), check.ProxyDenied, `302 Go\x1b[31m away`},
+	}
+	secret := secretFile(t, "secret")
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			port := startTCP(t, test.serve)
+			target := localTarget(443, nil)
+			target.Proxy = &Proxy{Host: "127.0.0.1", Port: port, User: "monitor", PasswordFile: secret}
+			began := time.Now()
+			result := TLS(target)(withTimeout(t, time.Second))
+			if took := time.Since(began); took > time.Second+100*time.Millisecond {
+				t.Errorf("it took %s", took)
+			}
+			if result.Cause != test.cause || !strings.Contains(result.Detail, test.words) || lastPhase(result) != "proxy" {
+				t.Errorf("%s in %s: %s; want %s: …%s…", result.Cause, lastPhase(result), result.Detail, test.cause,
+					test.words)
+			}
+		})
+	}
+	target := localTarget(443, nil)
+	target.Proxy = &Proxy{Host: "127.0.0.1", Port: uint16(freePort(t))}
+	expectResult(t, target, check.Fail, check.ProxyRefused, "cannot be reached: the connection is refused", "connect")
+	target.Proxy.Host = "proxy.invalid"
+	if result := TLS(target)(withTimeout(t, time.Second)); result.Cause.Layer() != check.LayerDNS {
+		t.Errorf("%s: %s", result.Cause, result.Detail)
+	}
+}
+
+// TestProxyPasswordOnce: a password that a proxy has refused is not sent to it again, as long as it is the same.
+func TestProxyPasswordOnce(t *testing.T) {
+	t.Parallel()
+	var sent atomic.Int64
+	port := startTCP(t, func(conn *net.TCPConn) {
+		buffer := make([]byte, 1<<12)
+		n, _ := conn.Read(buffer)
+		if strings.Contains(string(buffer[:n]), "Proxy-Authorization: ") {
+			sent.Add(1)
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n")
+	})
+	file := secretFile(t, "guess")
+	target := localTarget(443, nil)
+	target.Proxy = &Proxy{Host: "127.0.0.1", Port: port, User: "monitor", PasswordFile: file, Refused: new(RefusedSecrets)}
+	expectResult(t, target, check.Fail, check.ProxyAuth, "does not take", "proxy")
+	for range 20 {
+		expectResult(t, target, check.Fail, check.ProxyAuth, "held back, so as not to lock the account", "proxy")
+	}
+	if sent.Load() != 1 {
+		t.Errorf("the password was sent %d times", sent.Load())
+	}
+	writeFile(t, file, "another guess")
+	expectResult(t, target, check.Fail, check.ProxyAuth, "does not take", "proxy")
+}
