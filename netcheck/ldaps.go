@@ -16,16 +16,18 @@ import (
 // LDAPSTarget is a directory to check: TLS, bind, search.
 type LDAPSTarget struct {
 	Server
-	StartTLS     bool   // TLS begins by the operation of that name (RFC 4511 section 4.14), on the port of ldap
-	SASLExternal bool   // the client certificate binds (RFC 4513 section 5.2.3), and BindDN is empty
-	BindDN       string // empty: anonymous
-	PasswordFile string // read at each run, at most 4 KiB, without one line end after the password
-	BaseDN       string // empty: the rootDSE alone is read
-	Filter       string // empty: (objectClass=*)
-	MinEntries   int    // fewer entries below BaseDN are a failure
-	MaxEntries   int    // more are too; 0: any number
-	PageSize     int    // entries of a page (RFC 2696), where so many are counted that pages are needed; 0: no pages
-	Paged        bool   // pages of PageSize are asked for at any rate, and a directory without them fails
+	StartTLS        bool   // TLS begins by the operation of that name (RFC 4511 section 4.14), on the port of ldap
+	SASLExternal    bool   // the client certificate binds (RFC 4513 section 5.2.3), and BindDN is empty
+	BindDN          string // empty: anonymous
+	PasswordFile    string // read at each run, at most 4 KiB, without one line end after the password
+	BaseDN          string // empty: the rootDSE alone is read
+	Filter          string // empty: (objectClass=*)
+	MinEntries      int    // fewer entries below BaseDN are a failure
+	MaxEntries      int    // more are too; 0: any number
+	PageSize        int    // entries of a page (RFC 2696), where so many are counted that pages are needed; 0: no pages
+	FollowReferrals bool   // to other servers of ldaps://; the password goes to none outside the directory's domain
+	Discover        string // the domain whose servers DNS names, in place of Host; empty: Host is the server
+	Paged           bool   // pages of PageSize are asked for at any rate, and a directory without them fails
 
 	// Refused remembers passwords that a directory has refused; give one value to all checks that use the same account.
 	// Nil means one of the check's own, which lives as long as the check.

@@ -36,6 +36,7 @@ type LDAPServerEvidence struct {
 	More         bool               `json:"more"`                 // there are more than were counted
 	References   int                `json:"references,omitempty"` // to other servers
 	Links        []string           `json:"links,omitempty"`      // the addresses in references and referrals, the first 8
+	Followed     []LDAPSReferral    `json:"followed,omitempty"`
 	RootDSE      *directory.RootDSE `json:"root_dse,omitempty"`
 }
 

@@ -22,6 +22,9 @@ func (r *ldapsRun) search(ctx context.Context, a *attempt, session *directory.Se
 	if r.BaseDN != "" {
 		got, err := r.count(ctx, session, root)
 		seen.note(got, err)
+		if r.FollowReferrals {
+			got, err = r.follow(ctx, got, err, seen)
+		}
 		if err = r.judgeCount(got, root, err); err != nil {
 			r.memory.forget(a.address)
 			return err
@@ -95,6 +98,9 @@ func (r *ldapsRun) judgeCount(got directory.Found, root *directory.RootDSE, err 
 	case got.Entries < r.MinEntries:
 		wrong.Cause = check.LDAPTooFewEntries
 		wrong.Detail = fmt.Sprintf("%d entries below %s, fewer than %d", got.Entries, base, r.MinEntries)
+		if got.References > 0 && !r.FollowReferrals {
+			wrong.Detail += fmt.Sprintf("; %d references to other servers were not followed", got.References)
+		}
 		return wrong
 	case r.MaxEntries > 0 && got.Entries > r.MaxEntries:
 		wrong.Cause = check.LDAPSizeLimit

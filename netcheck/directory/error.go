@@ -73,7 +73,7 @@ func refused(operation string, told result, anonymous bool) *Error {
 		e.Detail += ": " + clean(told.message)
 	}
 	if len(told.referrals) > 0 {
-		e.Detail += ", to " + told.referrals[0]
+		e.Detail += ", to " + clean(told.referrals[0])
 	}
 	return e
 }

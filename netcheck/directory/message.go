@@ -3,6 +3,8 @@ package directory
 import (
 	"fmt"
 	"strings"
+
+	"sallyport/netcheck/plain"
 )
 
 // response is a message of the directory. What it holds is valid until the next one is read.
@@ -59,19 +61,20 @@ func (r *response) parseResult() (result, error) {
 	if err != nil {
 		return told, fmt.Errorf("the referral: %w", err)
 	}
-	told.referrals = appendLinks(nil, links)
+	told.referrals = parseLinks(links)
 	return told, nil
 }
 
-// appendLinks adds the addresses of a referral or a search reference (RFC 4511 sections 4.1.10 and 4.5.3), as far as
-// there is room.
-func appendLinks(kept []string, links elements) []string {
+// parseLinks reads the addresses of a referral or a search reference (RFC 4511 sections 4.1.10 and 4.5.3), any of which
+// leads to the same entries.
+func parseLinks(links elements) []string {
+	var kept []string
 	for len(kept) < maxReferences && len(links) > 0 {
 		link, err := links.take(tagOctets)
 		if err != nil {
 			break // what came before it stands
 		}
-		kept = append(kept, clean(string(link[:min(len(link), maxKept)])))
+		kept = append(kept, plain.Text(string(link[:min(len(link), maxKept)]), maxLink))
 	}
 	return kept
 }

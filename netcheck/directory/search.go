@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type Found struct {
 	Entries    int
 	More       bool     // there are more entries than were counted
 	References int      // to other servers
-	Links      []string // the addresses in them, escaped; at most 8
+	Links      []string // an address of each, escaped, of ldaps:// if it has one; of at most 8
 	Pages      int      // that came; 0 where none were asked for, or the directory does not page
 	PageLimit  int      // entries to which the directory cuts pages that are to have more; 0 where it does not
 	Code       int      // LDAP result code; CodeNone when the search was cut off at our own bound
@@ -134,13 +135,23 @@ func (c *counting) read(id int) (*result, error) {
 			}
 		case opSearchReference:
 			c.References++
-			c.Links = appendLinks(c.Links, r.body)
+			if len(c.Links) < maxReferences {
+				c.Links = append(c.Links, preferred(parseLinks(r.body))...)
+			}
 		case opSearchDone:
 			return c.end(r)
 		default:
 			return nil, &notLDAP{fmt.Errorf("%#02x is no part of a search", r.op)}
 		}
 	}
+}
+
+// preferred is the one of several addresses that can be followed, or the first; none of none.
+func preferred(links []string) []string {
+	if at := slices.IndexFunc(links, func(l string) bool { return strings.HasPrefix(l, "ldaps:") }); at >= 0 {
+		return links[at : at+1]
+	}
+	return links[:min(len(links), 1)]
 }
 
 // end reads how the search, or one page of it, ended.

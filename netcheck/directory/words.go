@@ -6,7 +6,8 @@ import "sallyport/netcheck/plain"
 const (
 	maxKept       = 4 << 10 // octets of one value
 	maxShown      = 200     // characters of one that is shown
-	maxReferences = 8       // addresses of other servers
+	maxLink       = 1 << 10 // characters of an address of another server
+	maxReferences = 8       // of those addresses
 )
 
 // clean makes a directory's words fit for a sentence.
