@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"net/http"
-	"net/http/httptest"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -140,7 +140,7 @@ func TestTLSExpected(t *testing.T) {
 	target.Pins = []tlsprobe.Pin{{}}
 	seen := expectResult(t, target, check.Fail, check.CertPinMismatch, tlsprobe.PinOf(chain[0].Cert).String(), "tls")
 	evidence := seen.Evidence.(*TLSEvidence)
-	if want := (CertFinding{Status: check.Fail, Cause: check.CertPinMismatch, Role: "server", Subject: `"CN=localhost"`,
+	if want := (CertFinding{Status: check.Fail, Cause: check.CertPinMismatch, Role: "server", Subject: "CN=localhost",
 		Detail: evidence.Findings[0].Detail}); len(evidence.Findings) != 1 || evidence.Findings[0] != want {
 		t.Errorf("findings %+v", evidence.Findings)
 	}
@@ -159,24 +159,28 @@ func TestTLSExpected(t *testing.T) {
 func TestTLSFetchesIssuers(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
-	asked := make(chan string, 16)
-	publisher := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		asked <- request.URL.Path
-		_, _ = w.Write(r.intermediate.Cert.Raw)
-	}))
-	t.Cleanup(publisher.Close)
-	leaf := r.leaf(t, func(c *x509.Certificate) { c.IssuingCertificateURL = []string{publisher.URL + "/ca.crt"} })
-	ports := startNginx(t, map[string][]*paper{"missing": {leaf}}, nil)
+	folder, plain := t.TempDir(), freePort(t)
+	writeFile(t, filepath.Join(folder, "ca.crt"), string(r.intermediate.Cert.Raw))
+	lacking := func(path string) []*paper {
+		return []*paper{r.leaf(t, func(c *x509.Certificate) {
+			c.IssuingCertificateURL = []string{fmt.Sprintf("http://127.0.0.1:%d/%s", plain, path)}
+		})}
+	}
+	ports := startNginx(t, map[string][]*paper{"missing": lacking("ca.crt"), "gone": lacking("gone.crt")}, map[string]string{
+		"missing": fmt.Sprintf("listen 127.0.0.1:%d; root %s;", plain, folder),
+	})
+	asked := 0
+	get := func(ctx context.Context, address string) ([]byte, error) {
+		asked++
+		return fetch.Get(ctx, address, 64<<10)
+	}
 	target := localTarget(ports["missing"], r.roots)
 	expectResult(t, target, check.Fail, check.CertIncompleteChain, `does not send the intermediate certificate`, "tls")
-	if len(asked) != 0 {
-		t.Error("fetched without leave")
-	}
-	target.FetchIssuer = func(ctx context.Context, address string) ([]byte, error) { return fetch.Get(ctx, address, 64<<10) }
+	target.FetchIssuer = get
 	expectResult(t, target, check.Fail, check.CertIncompleteChain, `"CN=Test Intermediate" (SHA-256 `, "tls")
-	if len(asked) != 1 {
-		t.Errorf("asked %d times", len(asked))
-	}
-	publisher.Close()
+	target.Port = ports["gone"]
 	expectResult(t, target, check.Fail, check.CertIncompleteChain, "(not fetched: ", "tls")
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
 }

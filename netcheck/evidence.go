@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"sallyport/check"
@@ -89,20 +90,19 @@ func (e *TLSEvidence) EarliestExpiry() time.Time {
 // nil where no handshake got as far as a version or a certificate.
 func newTLSEvidence(attempts []attempt) *TLSEvidence {
 	var head *TLSEvidence
-	shown := map[string]*TLSEvidence{}
+	var shown []sameChain
 	for i := range attempts {
 		a := &attempts[i]
 		if a.facts.Version == 0 {
 			continue
 		}
-		key := chainKey(a.facts)
-		if known := shown[key]; known != nil {
-			known.add(a)
+		if known := slices.IndexFunc(shown, func(s sameChain) bool { return s.holds(a.facts) }); known >= 0 {
+			shown[known].evidence.add(a)
 			continue
 		}
 		e := describeFacts(a.facts, a.shown)
 		e.add(a)
-		shown[key] = e
+		shown = append(shown, sameChain{a.facts, e})
 		switch {
 		case head == nil:
 			head = e
@@ -119,12 +119,17 @@ func (e *TLSEvidence) add(a *attempt) {
 	e.Connections = append(e.Connections, a.connection())
 }
 
-// chainKey is the same for handshakes that show the same certificate by the same version.
-func chainKey(f tlsprobe.Facts) string {
-	if len(f.Certificates) == 0 {
-		return tls.VersionName(f.Version)
+// sameChain is what handshakes showed that have the version and the server's certificate in common.
+type sameChain struct {
+	facts    tlsprobe.Facts
+	evidence *TLSEvidence
+}
+
+func (s sameChain) holds(f tlsprobe.Facts) bool {
+	if s.facts.Version != f.Version || len(s.facts.Certificates) == 0 || len(f.Certificates) == 0 {
+		return s.facts.Version == f.Version && len(s.facts.Certificates) == len(f.Certificates)
 	}
-	return tls.VersionName(f.Version) + string(f.Certificates[0].Raw)
+	return s.facts.Certificates[0].Equal(f.Certificates[0])
 }
 
 func describeFacts(f tlsprobe.Facts, memory *certificates) *TLSEvidence {

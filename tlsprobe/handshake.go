@@ -56,7 +56,7 @@ func (h *handshake) verify(state tls.ConnectionState) error {
 	if n := len(state.PeerCertificates); n > MaxCertificates {
 		return fmt.Errorf("the server sent %d certificates, more than %d", n, MaxCertificates)
 	}
-	h.facts.Verdict = judge(h.facts.Certificates, h.options.judging(state.CipherSuite))
+	h.facts.Verdict = Judge(h.facts.Certificates, h.options.judging(state.CipherSuite))
 	if !h.facts.Verdict.Trusted() {
 		return &CertificateError{Verdict: h.facts.Verdict}
 	}

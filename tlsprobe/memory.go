@@ -29,8 +29,9 @@ type remembered struct {
 	from, until time.Time           // both inclusive
 }
 
-// judge is Verify, from memory where it can be. The verdict is shared: it must not be changed.
-func judge(certs []*x509.Certificate, o VerifyOptions) Verdict {
+// Judge is Verify, from the memory of o.Roots where it can be: for who judges the same chain again and again. The verdict is
+// shared: it must not be changed.
+func Judge(certs []*x509.Certificate, o VerifyOptions) Verdict {
 	if o.Roots == nil || len(certs) == 0 || len(o.Fetched) > 0 {
 		return Verify(certs, o)
 	}

@@ -38,23 +38,23 @@ func TestMemoryRemembersOnlyTheGood(t *testing.T) {
 			Name: "host.test", Roots: h.roots, Time: now(), Expected: Expected{Issuers: []string{"x"}},
 		}},
 	} {
-		if judge(test.certs, test.o); h.roots.memory.size() != 0 {
+		if Judge(test.certs, test.o); h.roots.memory.size() != 0 {
 			t.Fatalf("%s: kept", name)
 		}
 	}
-	first := judge(well, house1(h.roots))
-	again := judge(well, house1(h.roots))
+	first := Judge(well, house1(h.roots))
+	again := Judge(well, house1(h.roots))
 	if h.roots.memory.size() != 1 || !again.Trusted() || &first.Path[0] != &again.Path[0] {
 		t.Errorf("%d kept, %+v", h.roots.memory.size(), again)
 	}
-	if judge(well, VerifyOptions{Name: "host.test", Roots: NewRoots(h.stranger.Cert), Time: now()}).Trusted() ||
-		judge(well, VerifyOptions{Name: "host.test", Time: now()}).Trusted() {
+	if Judge(well, VerifyOptions{Name: "host.test", Roots: NewRoots(h.stranger.Cert), Time: now()}).Trusted() ||
+		Judge(well, VerifyOptions{Name: "host.test", Time: now()}).Trusted() {
 		t.Error("another store trusts what this one remembers")
 	}
 	forged := *well[0]
 	forged.Raw = slices.Clone(forged.Raw)
 	forged.Raw[len(forged.Raw)-1] ^= 1
-	if judge([]*x509.Certificate{&forged, well[1]}, house1(h.roots)); h.roots.memory.size() > 2 {
+	if Judge([]*x509.Certificate{&forged, well[1]}, house1(h.roots)); h.roots.memory.size() > 2 {
 		t.Error("a forged chain is told by the memory of the true one")
 	}
 }
@@ -105,7 +105,7 @@ func TestMemorySaysWhatVerifySays(t *testing.T) {
 		if random.IntN(3) == 0 {
 			o.Issuers = []string{[]string{"House Root", "Stranger Root"}[random.IntN(2)]}
 		}
-		got, want := judge(certsOf(sent...), o), Verify(certsOf(sent...), o)
+		got, want := Judge(certsOf(sent...), o), Verify(certsOf(sent...), o)
 		if got.Trusted() {
 			trusted++
 		}
@@ -130,7 +130,7 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("from memory", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			judge(certs, o)
+			Judge(certs, o)
 		}
 	})
 }

@@ -76,7 +76,7 @@ type Finding struct {
 	Severity  Severity
 	Index     int       // of the certificate as the server sent them; -1 for one that it did not send
 	Role      Role      // of the certificate in the chain; empty for one that is not of it
-	Subject   string    // of the certificate, escaped, cut, in quotes; empty when there is none
+	Subject   string    // of the certificate, escaped and cut; empty when there is none
 	NotBefore time.Time // of that certificate; zero when there is none
 	NotAfter  time.Time
 	Words     string // what is wrong, in one sentence; what the certificate says in it is escaped and cut

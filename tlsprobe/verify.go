@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -28,8 +27,20 @@ type VerifyOptions struct {
 func (o Options) judging(suite uint16) VerifyOptions {
 	return VerifyOptions{
 		Name: o.ServerName, Roots: o.Roots, Time: o.at(), Warn: o.Warn, Fail: o.Fail, Expected: o.Expected,
-		Deciphers: strings.HasPrefix(tls.CipherSuiteName(suite), "TLS_RSA_"),
+		Deciphers: deciphers(suite),
 	}
+}
+
+// deciphers says that the server proves itself by deciphering what only its key can: the suites TLS_RSA_* that the
+// library knows (RFC 5246 section 7.4.7.1). It is asked at each handshake, so it makes no text.
+func deciphers(suite uint16) bool {
+	switch suite {
+	case tls.TLS_RSA_WITH_RC4_128_SHA, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, tls.TLS_RSA_WITH_AES_128_CBC_SHA,
+		tls.TLS_RSA_WITH_AES_256_CBC_SHA, tls.TLS_RSA_WITH_AES_128_CBC_SHA256, tls.TLS_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_RSA_WITH_AES_256_GCM_SHA384:
+		return true
+	}
+	return false
 }
 
 // maxWays bounds how many ways from a server's certificate to an authority are judged.
@@ -160,7 +171,7 @@ func (j *judgement) find(p Problem, s Severity, cert *x509.Certificate, words st
 	f := Finding{Problem: p, Severity: s, Index: -1, Words: words}
 	if cert != nil {
 		f.Index, f.NotBefore, f.NotAfter = index(j.sent, cert), cert.NotBefore, cert.NotAfter
-		f.Role, f.Subject = j.path.role(cert), quote(cert.Subject.String())
+		f.Role, f.Subject = j.path.role(cert), clean(cert.Subject.String())
 	}
 	j.verdict.Findings = append(j.verdict.Findings, f)
 }

@@ -62,8 +62,7 @@ func (j *judgement) expected() {
 		for i, cert := range j.path.certs {
 			seen = append(seen, PinOf(cert).String()+" of "+j.called(i))
 		}
-		j.find(PinMismatch, Fatal, j.path.certs[0], "no key of the chain is a pinned one; there are "+
-			strings.Join(seen, ", "))
+		j.find(PinMismatch, Fatal, j.path.certs[0], "no key of the chain is a pinned one; there are "+enumerate(seen))
 	}
 	last := j.path.last()
 	switch {
@@ -80,7 +79,7 @@ func (j *judgement) expected() {
 
 func (j *judgement) otherIssuer() {
 	var wanted, seen []string
-	for _, issuer := range j.Issuers {
+	for _, issuer := range j.Issuers[:min(len(j.Issuers), maxNames)] {
 		wanted = append(wanted, quote(issuer))
 	}
 	for _, authority := range j.path.certs[1:] {
@@ -92,6 +91,6 @@ func (j *judgement) otherIssuer() {
 	if len(seen) == 0 {
 		seen = []string{"nobody but itself"}
 	}
-	j.find(Intercepted, Fatal, j.path.last(), "another authority than the expected "+strings.Join(wanted, " or ")+
-		" vouches for the server: "+strings.Join(seen, ", ")+"; it may be a TLS-inspecting proxy")
+	j.find(Intercepted, Fatal, j.path.last(), fmt.Sprintf("another authority than the expected %s vouches for the "+
+		"server: %s; it may be a TLS-inspecting proxy", strings.Join(wanted, " or "), enumerate(seen)))
 }

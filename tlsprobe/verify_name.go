@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// maxNames bounds how many of a certificate's names a sentence lists.
+// maxNames bounds how many names, pins or authorities a sentence lists.
 const maxNames = 5
 
 // name compares the name with the certificate's subject alternative names; its common name does not count (RFC 9525
@@ -67,19 +67,20 @@ func underWildcard(cert *x509.Certificate, name string) bool {
 
 // namesOf lists a certificate's names for a sentence.
 func namesOf(cert *x509.Certificate) string {
-	names := AlternativeNames(cert)
-	var text strings.Builder
-	text.WriteString("for ")
-	for i, name := range names[:min(len(names), maxNames)] {
-		if i > 0 {
-			text.WriteString(", ")
-		}
-		text.WriteString(quote(name))
+	var quoted []string
+	for _, name := range AlternativeNames(cert) {
+		quoted = append(quoted, quote(name))
 	}
-	if more := len(names) - maxNames; more > 0 {
-		fmt.Fprintf(&text, " and %d more", more)
+	return "for " + enumerate(quoted)
+}
+
+// enumerate lists what is fit for a sentence, the first few of it.
+func enumerate(words []string) string {
+	text := strings.Join(words[:min(len(words), maxNames)], ", ")
+	if more := len(words) - maxNames; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
-	return text.String()
+	return text
 }
 
 // AlternativeNames are a certificate's DNS names and IP addresses, as they stand in it: escape them before they are

@@ -214,13 +214,15 @@ func TestVerifyEscapesWhatCertificatesSay(t *testing.T) {
 		c.Subject.CommonName = evil
 		c.DNSNames = slices.Repeat([]string{"a.test"}, 300)
 	})
-	v := Verify(certsOf(leaf, root), VerifyOptions{Name: evil, Time: now()})
-	if len(v.Findings) < 2 {
+	v := Verify(certsOf(leaf, root, root), VerifyOptions{
+		Name: evil, Time: now(), Expected: Expected{Pins: []Pin{{}}, Issuers: slices.Repeat([]string{evil + "s"}, 99)},
+	})
+	if len(v.Findings) < 5 {
 		t.Fatalf("findings %+v", v.Findings)
 	}
 	for _, f := range v.Findings {
-		if len(f.Words) > 2000 || !printable(f.Words) {
-			t.Errorf("words %q", f.Words)
+		if len(f.Words) > 2000 || !printable(f.Words) || len(f.Subject) > 2000 || !printable(f.Subject) {
+			t.Errorf("words %q, subject %q", f.Words, f.Subject)
 		}
 	}
 }

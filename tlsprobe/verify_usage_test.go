@@ -87,7 +87,7 @@ func TestVerifyFindsAll(t *testing.T) {
 			role    Role
 			subject string
 		}{
-			0: {RoleServer, `"CN=host.test"`}, 1: {RoleIntermediate, `"CN=Stale CA"`}, -1: {RoleRoot, `"CN=Stale Root"`},
+			0: {RoleServer, "CN=host.test"}, 1: {RoleIntermediate, "CN=Stale CA"}, -1: {RoleRoot, "CN=Stale Root"},
 		}[f.Index]
 		if f.Role != want.role || f.Subject != want.subject {
 			t.Errorf("%s: %s %s, want %v", f.Problem, f.Role, f.Subject, want)
