@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/dnssec"
 	"sallyport/netcheck/resolver"
 )
 
@@ -25,6 +26,10 @@ type DNSTarget struct {
 	Search        bool              // the search list of /etc/resolv.conf is tried, as by every program of the host
 	Authenticated bool              // each server must say that it validated its answer
 
+	// Validator validates the answers of each server by ourselves; nil: the servers' word is shown, nothing more. It keeps
+	// what it has proved, so it should live as long as the check.
+	Validator *dnssec.Validator
+
 	resolvConf, resolved string // instead of /etc/resolv.conf and systemd-resolved's, for tests
 }
 
@@ -39,6 +44,9 @@ type DNSTarget struct {
 //   - Different addresses are no disagreement: round robin and geographic answers are usual. Who wants them fixed
 //     writes Expect.
 //   - A service of which some targets have no address: warn, with dns.dangling, for a client takes the next one.
+//   - With a Validator, an answer that its zone did not sign so is dns.bogus, a fail where a server hands it out; one
+//     whose zone is not signed, or whose signatures the server leaves out, is dns.mismatch. It judges the answer, not the
+//     addresses of a service's targets.
 func DNS(target DNSTarget) func(context.Context) check.Result {
 	question, err := resolver.NewQuestion(target.Query, target.Type)
 	if err != nil {
@@ -47,6 +55,7 @@ func DNS(target DNSTarget) func(context.Context) check.Result {
 				Remedy: "Correct query and type of this check."}
 		}
 	}
+	question.Signatures = target.Validator != nil
 	configured := resolver.Exchangers(target.Servers)
 	return func(ctx context.Context) check.Result {
 		ctx, cancel := withDeadline(ctx, defaultDNSTimeout)
@@ -66,6 +75,7 @@ type dnsAsked struct {
 	names    []resolver.Question // tried one after another
 	question resolver.Question   // the one to which the answers belong
 	answers  []resolver.Answer   // one for each server
+	chains   []*DNSSECEvidence   // nil, or one for each server
 	stubs    []*stubView         // nil, or one for each server
 }
 
@@ -92,6 +102,7 @@ func (t DNSTarget) ask(ctx context.Context, asked *dnsAsked) {
 	for i := range asked.answers {
 		judgeSecured(asked.answers[i].Err)
 	}
+	asked.chains = t.validated(ctx, *asked)
 	asked.stubs = t.lookBehind(ctx, asked.question, *asked)
 	for _, s := range asked.servers {
 		s.Rest()
@@ -141,7 +152,7 @@ func overallDNS(answers []resolver.Answer) *resolver.Error {
 		return failed[0].Err
 	}
 	for _, a := range failed {
-		if a.Err.Definite() {
+		if definite(a.Err) {
 			return disagreement(a, answers[good])
 		}
 	}
@@ -150,7 +161,7 @@ func overallDNS(answers []resolver.Answer) *resolver.Error {
 
 func disagreement(bad, good resolver.Answer) *resolver.Error {
 	e := *bad.Err
-	if e.Cause != check.DNSMismatch {
+	if e.Cause != check.DNSMismatch && e.Cause != check.DNSBogus {
 		e.Cause = check.DNSMismatch
 		e.Detail = fmt.Sprintf("the resolvers disagree: %s says %s, %s answers %s",
 			bad.Server, bad.Err.Cause, good.Server, good.Verdict.Summary())
@@ -167,7 +178,7 @@ func dnsStatus(err *resolver.Error, answers []resolver.Answer) check.Status {
 		return check.Unknown
 	case err.Minor:
 		return check.Warn
-	case err.Definite():
+	case definite(err):
 		return check.Fail
 	case slices.ContainsFunc(answers, func(a resolver.Answer) bool { return a.Err == nil }):
 		return check.Warn

@@ -30,6 +30,7 @@ type DNSServerEvidence struct {
 	Answers       []string                 `json:"answers,omitempty"`       // the first maxAnswersKept
 	AnswerCount   int                      `json:"answer_count"`
 	TTL           uint32                   `json:"ttl_s"`            // the lowest of the answer
+	DNSSEC        *DNSSECEvidence          `json:"dnssec,omitempty"` // by our own validation, where that is asked for
 	Asks          []string                 `json:"asks,omitempty"`   // of systemd-resolved's stub: whom it asks in turn
 	Behind        []DNSServerEvidence      `json:"behind,omitempty"` // what those answer, where the stub failed
 }
@@ -42,6 +43,9 @@ func dnsEvidence(t DNSTarget, asked dnsAsked) DNSEvidence {
 	}
 	for i, a := range asked.answers {
 		server := dnsServerEvidence(a)
+		if len(asked.chains) > 0 {
+			server.DNSSEC = asked.chains[i]
+		}
 		if len(asked.stubs) > 0 && asked.stubs[i] != nil {
 			server.Asks = asked.stubs[i].asks
 			for _, b := range asked.stubs[i].behind {

@@ -1,6 +1,7 @@
 package netcheck
 
 import (
+	"errors"
 	"fmt"
 
 	"sallyport/check"
@@ -12,6 +13,9 @@ func remedyDNS(e *resolver.Error, expect []string) string {
 	server := "the resolver"
 	if e.Server != "" {
 		server = e.Server
+	}
+	if refused, ok := errors.AsType[*unvalidated](e.Err); ok {
+		return refused.remedy(server)
 	}
 	switch e.Cause {
 	case check.DNSNXDomain:

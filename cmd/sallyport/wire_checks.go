@@ -12,6 +12,7 @@ import (
 	"sallyport/check"
 	"sallyport/config"
 	"sallyport/netcheck"
+	"sallyport/netcheck/dnssec"
 	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
 )
@@ -29,7 +30,11 @@ func wireChecks(
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, wireDNS(c, secure))
+		validator, err := dnsValidator(c)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, wireDNS(c, secure, validator))
 	}
 	for _, c := range conf.Checks.TLS {
 		roots, err := trust.roots(c.Name, c.Roots)
@@ -51,12 +56,28 @@ func wireChecks(
 	return checks, nil
 }
 
-func wireDNS(c config.DNS, secure resolver.Secure) check.Check {
+func wireDNS(c config.DNS, secure resolver.Secure, validator *dnssec.Validator) check.Check {
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindDNS, Target: c.Query + " " + c.Type,
 		Run: netcheck.DNS(netcheck.DNSTarget{Query: c.Query, Type: c.Type, Servers: dnsServers(c.Servers, secure),
-			Expect: c.Expect, Search: c.Search, Authenticated: c.Dnssec == config.DnssecRequire}),
+			Expect: c.Expect, Search: c.Search, Authenticated: c.Dnssec == config.DnssecRequire,
+			Validator: validator}),
 	})
+}
+
+// dnsValidator is what a dns check validates with: from the anchors of its file, or from the root's; nil where it does not.
+func dnsValidator(c config.DNS) (*dnssec.Validator, error) {
+	switch {
+	case c.Dnssec != config.DnssecValidate:
+		return nil, nil
+	case c.TrustAnchor == "":
+		return dnssec.NewValidator(dnssec.RootAnchors()), nil
+	}
+	anchors, err := dnssec.ReadAnchors(c.TrustAnchor)
+	if err != nil {
+		return nil, fmt.Errorf("check %s: %w", c.Name, err)
+	}
+	return dnssec.NewValidator(anchors), nil
 }
 
 // dnsServers are the servers of a dns check; those that show a certificate are shaken hands with by secure.

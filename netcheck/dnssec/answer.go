@@ -2,6 +2,7 @@ package dnssec
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -14,10 +15,14 @@ type answer struct {
 	denial []*rrset // of the authority section
 }
 
+func newAnswer(msg *dns.Msg) *answer {
+	return &answer{msg: msg, sets: setsOf(msg.Answer), denial: setsOf(msg.Ns)}
+}
+
 // judge follows the answer from the question's name along its aliases to the records, or to the denial, and proves each
 // step. The first one that is not Secure ends it: nothing behind it would mend that.
 func (r *run) judge(ctx context.Context, q name, kind uint16, msg *dns.Msg) *finding {
-	a := &answer{msg: msg, sets: setsOf(msg.Answer), denial: setsOf(msg.Ns)}
+	a := newAnswer(msg)
 	for range maxAliases {
 		if s := find(a.sets, q, kind); s != nil {
 			return r.last(ctx, a, s)
@@ -30,9 +35,30 @@ func (r *run) judge(ctx context.Context, q name, kind uint16, msg *dns.Msg) *fin
 			return r.negative(ctx, a, q, kind)
 		}
 		q = next
+		if a, f = r.further(ctx, a, q, kind); f != nil {
+			return f
+		}
 	}
 	return found(Indeterminate, CodeAliasLoop, q, q, dns.TypeCNAME,
 		"the answer leads through more than %d aliases", maxAliases)
+}
+
+// further is the answer that speaks of an alias' target: the same one, or, where that ends at the alias without a word on
+// the target, the resolver's answer to a question of its own.
+func (r *run) further(ctx context.Context, a *answer, target name, kind uint16) (*answer, *finding) {
+	speaks := func(s *rrset) bool {
+		return s.kind == dns.TypeSOA || s.kind == dns.TypeNSEC || s.kind == dns.TypeNSEC3
+	}
+	told := find(a.sets, target, kind) != nil || find(a.sets, target, dns.TypeCNAME) != nil ||
+		slices.ContainsFunc(a.sets, func(s *rrset) bool { return s.kind == dns.TypeDNAME && target.below(s.owner) })
+	if told || a.msg.Rcode != dns.RcodeSuccess || slices.ContainsFunc(a.denial, speaks) {
+		return a, nil
+	}
+	msg, f := r.question(ctx, target, kind)
+	if f != nil {
+		return nil, f
+	}
+	return newAnswer(msg), nil
 }
 
 // last proves the records that the question is for. The response code is not signed: one that denies the name is

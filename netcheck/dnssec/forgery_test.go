@@ -140,6 +140,15 @@ func TestForgeries(t *testing.T) {
 			delete(w.said, "test.DS")
 			w.says("www.test.", dns.TypeA, w.set("test.", wwwA))
 		}, dnssec.Indeterminate, dnssec.CodeNoAnswer},
+		{"an answer that ends at the alias", "a.test.", dns.TypeA, func(w *world) {
+			w.says("a.test.", dns.TypeA, w.set("test.", "a.test. 300 IN CNAME www.child.test."))
+			w.says("www.child.test.", dns.TypeA, w.set("child.test.", "www.child.test. 300 IN A 192.0.2.1"))
+		}, dnssec.Secure, ""},
+		{"an answer that ends at the alias of a forged one", "a.test.", dns.TypeA, func(w *world) {
+			w.says("a.test.", dns.TypeA, w.set("test.", "a.test. 300 IN CNAME www.child.test."))
+			w.says("www.child.test.", dns.TypeA, w.records("www.child.test. 300 IN A 192.0.2.66"))
+			w.denies("www.child.test.", dns.TypeDS, 0, w.set("child.test.", "www.child.test. 300 IN NSEC child.test. A"))
+		}, dnssec.Bogus, dnssec.CodeSignatureMissing},
 		{"SERVFAIL", "www.test.", dns.TypeA, func(w *world) { w.denies("www.test.", dns.TypeA, dns.RcodeServerFailure) },
 			dnssec.Indeterminate, dnssec.CodeNoAnswer},
 	} {

@@ -101,22 +101,22 @@ func (r Reason) String() string { return r.said }
 
 // Link is one zone of the chain, from the anchor down.
 type Link struct {
-	Zone      string
-	KeyTag    uint16    // of the key that signs the zone's keys, and for which the zone above vouches
-	Algorithm string    // of that key
-	Vouched   string    // by what: "anchor", or the digest of the DS record
-	Until     time.Time // the earliest end of the signatures over the DS and DNSKEY sets
+	Zone      string    `json:"zone"`
+	KeyTag    uint16    `json:"key_tag"` // of the key that signs the zone's keys, and for which the zone above vouches
+	Algorithm string    `json:"algorithm"`
+	Vouched   string    `json:"vouched"`        // by what: "anchor", or the digest of the DS record
+	Until     time.Time `json:"until,omitzero"` // the earliest end of the signatures over the DS and DNSKEY sets
 }
 
 // Signed is one set of records of the answer or of a proof whose signature holds.
 type Signed struct {
-	Name      string
-	Type      string
-	Zone      string
-	KeyTag    uint16
-	Algorithm string
-	Until     time.Time // the end of the signature
-	Wildcard  bool      // made from a record for "*"
+	Name      string    `json:"name"`
+	Type      string    `json:"type"`
+	Zone      string    `json:"zone"`
+	KeyTag    uint16    `json:"key_tag"`
+	Algorithm string    `json:"algorithm"`
+	Until     time.Time `json:"until,omitzero"`     // the end of the signature
+	Wildcard  bool      `json:"wildcard,omitempty"` // made from a record for "*"
 }
 
 // Verdict is what a validation found.
