@@ -45,6 +45,7 @@ type attempt struct {
 	err     error        // nil, or an error that Classify understands
 	warning *opinion     // of an address that is well otherwise; nil: none
 	skipped string       // why the address does not count; empty when it does
+	own     string       // what is wrong with this host's own certificate, which servers may ask for; empty for nothing
 }
 
 // use is what is done with a verified connection at one address: nothing, or bind and search. It is called by several
@@ -95,10 +96,18 @@ func (a *attempt) endpoint() check.Endpoint {
 		if e.Cause, e.Detail = Classify(a.err); e.Cause == "" {
 			e.Status = check.Unknown
 		}
+		if told, ok := errors.AsType[*opinion](a.err); ok && told.status != check.Unknown {
+			e.Status = told.status
+		}
+		if e.Cause == check.TLSClientCertificate && a.own != "" {
+			e.Detail += "; " + a.own
+		}
 	case found:
 		e.Status, e.Cause, e.Detail = statusOf(finding.Severity), causeOf(finding.Problem), finding.Words
 	case a.warning != nil:
 		e.Status, e.Cause, e.Detail = check.Warn, a.warning.cause, a.warning.words
+	case a.own != "":
+		e.Status, e.Cause, e.Detail = check.Warn, check.TLSClientCertificate, a.own
 	}
 	if e.Cause.Layer() == check.LayerCertificate {
 		e.Detail += a.further()

@@ -36,6 +36,9 @@ func classifyTyped(err error) (cause check.Cause, detail string, ok bool) {
 	if told, ok := errors.AsType[*opinion](err); ok {
 		return told.cause, told.words, true
 	}
+	if own, ok := errors.AsType[*ownCertificateError](err); ok {
+		return check.TLSClientCertificate, own.Error(), true
+	}
 	if bad, ok := errors.AsType[*tlsprobe.CertificateError](err); ok {
 		cause, detail = classifyCertificate(bad)
 		return cause, detail, true

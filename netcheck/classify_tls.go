@@ -24,7 +24,7 @@ func classifyHandshake(e *tlsprobe.HandshakeError) check.Cause {
 		return check.TLSCipher
 	case tlsprobe.FailedAlert:
 		return check.TLSAlert
-	case tlsprobe.FailedNoCertificate:
+	case tlsprobe.FailedNoCertificate, tlsprobe.FailedClientCertificate:
 		return check.TLSClientCertificate
 	case tlsprobe.FailedMalformed:
 		return check.TLSMalformed

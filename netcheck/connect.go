@@ -30,6 +30,10 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, share(ctx, 19, 20))
 	defer stop()
+	own, err := t.prepare(&options)
+	if err != nil {
+		return nil, err
+	}
 	start := time.Now()
 	host, port := t.door()
 	addresses, err := resolve(ctx, host)
@@ -42,12 +46,10 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 	attempts := t.attempts(addresses, port)
 	for i := range attempts {
 		a := &attempts[i]
-		a.phases, a.from = []check.Phase{named}, t.from()
+		a.phases, a.from, a.own = []check.Phase{named}, t.from(), own
 		a.before, a.clock = t.before, t.clock
 		a.fetch, a.shown = t.FetchIssuer, t.shown
 	}
-	options.ServerName, options.Roots = t.serverName(), t.Roots
-	options.Warn, options.Fail, options.Expected = t.Warn, t.Fail, t.expected()
 	tryAll(ctx, attempts, options, then)
 	setAside(host, attempts)
 	blame(attempts, barred)
@@ -66,6 +68,23 @@ func (t Server) attempts(addresses []netip.Addr, port uint16) []attempt {
 		attempts[i].address = netip.AddrPortFrom(address, port)
 	}
 	return attempts
+}
+
+// prepare adds what the target knows to the options, and says what is wrong with its own certificate, if anything.
+func (t Server) prepare(options *tlsprobe.Options) (own string, err error) {
+	options.ServerName, options.Roots = t.serverName(), t.Roots
+	options.Warn, options.Fail, options.Expected = t.Warn, t.Fail, t.expected()
+	options.ALPN = t.ALPN
+	if t.Like != nil {
+		options.Like = t.Like()
+	}
+	if t.ClientCertificate == (ClientCertificate{}) {
+		return "", nil
+	}
+	if options.ClientCertificate, err = t.ClientCertificate.load(); err != nil {
+		return "", err
+	}
+	return ownProblem(options.ClientCertificate.Leaf, time.Now(), max(t.Warn, t.Fail)), nil
 }
 
 // announce says where the name leads, before anything is sent there.
@@ -190,6 +209,11 @@ func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprob
 	a.facts, a.conn, err = tlsprobe.Handshake(first, conn, options)
 	if err != nil {
 		return a.secondOpinion(ctx, options, a.completed(ctx, options, err))
+	}
+	if err := a.unoffered(ctx, options); err != nil {
+		_ = a.conn.Close()
+		a.conn = nil
+		return err
 	}
 	return nil
 }

@@ -23,12 +23,15 @@ const (
 // TLSEvidence is what a TLS handshake showed. It is the evidence of a check of the kind tls, and stands in that of
 // ldaps. Text from certificates in it is escaped and bounded.
 type TLSEvidence struct {
-	Addresses     []string       `json:"addresses"`             // at which this chain was shown
-	Version       string         `json:"version,omitempty"`     // TLS 1.3; empty when none was agreed on
-	Suite         string         `json:"suite,omitempty"`       // TLS_AES_128_GCM_SHA256
-	Group         string         `json:"group,omitempty"`       // X25519MLKEM768
-	ALPN          string         `json:"alpn,omitempty"`        // the application protocol agreed on
+	Addresses     []string       `json:"addresses"`         // at which this chain was shown
+	Version       string         `json:"version,omitempty"` // TLS 1.3; empty when none was agreed on
+	Suite         string         `json:"suite,omitempty"`   // TLS_AES_128_GCM_SHA256
+	Group         string         `json:"group,omitempty"`   // X25519MLKEM768
+	ALPN          string         `json:"alpn,omitempty"`    // the application protocol agreed on
+	ALPNOffered   []string       `json:"alpn_offered,omitempty"`
 	ClientRequest bool           `json:"client_request"`        // the server asks for a client certificate
+	ClientSent    bool           `json:"client_sent,omitempty"` // ours was shown to it
+	Milliseconds  *TLSTimes      `json:"tls_ms,omitempty"`
 	OCSPStapled   bool           `json:"ocsp_stapled"`          // the server staples an OCSP response
 	Findings      []CertFinding  `json:"findings,omitempty"`    // of the chain, the one to mend first at the head
 	Certificates  []Cert         `json:"certificates"`          // as sent, the server's own first
@@ -44,6 +47,13 @@ type CertFinding struct {
 	Role    tlsprobe.Role `json:"role,omitempty"`    // of the certificate in the chain: server, intermediate, root
 	Subject string        `json:"subject,omitempty"` // of the certificate
 	Detail  string        `json:"detail"`
+}
+
+// TLSTimes is when, from the first byte sent on, a handshake got how far, in milliseconds. Zero is not that far.
+type TLSTimes struct {
+	Hello        float64 `json:"hello"`        // the first byte of the server's answer
+	Certificates float64 `json:"certificates"` // the certificates had come
+	Finished     float64 `json:"finished"`
 }
 
 // Cert is a certificate as the evidence shows it.
@@ -132,13 +142,18 @@ func (s sameChain) holds(f tlsprobe.Facts) bool {
 	return s.facts.Certificates[0].Equal(f.Certificates[0])
 }
 
+// milliseconds are rounded to a microsecond, as a result has its phases.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
 func describeFacts(f tlsprobe.Facts, memory *certificates) *TLSEvidence {
 	e := &TLSEvidence{
-		Version: tls.VersionName(f.Version), Suite: tls.CipherSuiteName(f.Suite), ALPN: cleanText(f.ALPN, maxTextKept),
-		ClientRequest: f.ClientCertificateRequested, OCSPStapled: len(f.OCSP) > 0,
+		Version: tls.VersionName(f.Version), Suite: tlsprobe.SuiteName(f.Suite), ALPN: cleanText(f.ALPN, maxTextKept),
+		ALPNOffered: f.ALPNOffered, ClientRequest: f.ClientCertificateRequested, ClientSent: f.ClientCertificateSent,
+		OCSPStapled:  len(f.OCSP) > 0,
+		Milliseconds: &TLSTimes{milliseconds(f.HelloAfter), milliseconds(f.CertificatesAfter), milliseconds(f.Duration)},
 	}
 	if f.Group != 0 {
-		e.Group = f.Group.String()
+		e.Group = tlsprobe.GroupName(f.Group)
 	}
 	for _, finding := range f.Verdict.Findings {
 		e.Findings = append(e.Findings, CertFinding{

@@ -25,6 +25,7 @@ type directoryPKI struct {
 	caFile, certFile, keyFile string // PEM
 	roots                     *tlsprobe.Roots
 	pair                      tls.Certificate
+	authority                 *paper
 }
 
 func newDirectoryPKI(t *testing.T, changes ...change) directoryPKI {
@@ -35,7 +36,7 @@ func newDirectoryPKI(t *testing.T, changes ...change) directoryPKI {
 	certFile, keyFile := files(t, leaf)
 	return directoryPKI{
 		caFile: caFile, certFile: certFile, keyFile: keyFile,
-		roots: tlsprobe.NewRoots(authority.Cert), pair: tlsprobetest.Chain(leaf),
+		roots: tlsprobe.NewRoots(authority.Cert), pair: tlsprobetest.Chain(leaf), authority: authority,
 	}
 }
 

@@ -2,7 +2,6 @@ package netcheck
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"syscall"
@@ -17,9 +16,10 @@ const idleWait = 300 * time.Millisecond
 
 // opinion is what a second connection told about a handshake that failed on the first.
 type opinion struct {
-	cause check.Cause
-	words string
-	err   error // of the first handshake
+	status check.Status // Warn where only this probe has failed; the zero value is Fail
+	cause  check.Cause
+	words  string
+	err    error // of the first handshake
 }
 
 func (o *opinion) Error() string { return o.words }
@@ -38,10 +38,10 @@ func (a *attempt) secondOpinion(ctx context.Context, options tlsprobe.Options, f
 	case failed == nil:
 	case failed.Failure == tlsprobe.FailedReset && failed.Received == 0:
 		told = a.resetAtOnce(ctx)
-	case failed.Failure == tlsprobe.FailedTimeout && failed.Received == 0:
+	case failed.Failure == tlsprobe.FailedTimeout && failed.Received == 0 && options.Like == nil: // else it was small
 		told = a.helloDropped(ctx, options)
 	case failed.Failure == tlsprobe.FailedVersion, failed.Failure == tlsprobe.FailedCipher:
-		told = a.legacy(ctx, options)
+		return a.whatItTakes(ctx, options, failed)
 	}
 	if told == nil {
 		return first
@@ -87,17 +87,6 @@ func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *o
 	a.facts = facts
 	return &opinion{cause: check.TLSHelloDropped, words: fmt.Sprintf("no answer to a large (post-quantum) ClientHello "+
 		"in %v, but an answer to a small one in %v", roughly(waited), roughly(facts.Duration))}
-}
-
-// legacy offers everything old. A server that answers it with TLS 1.2 is not old: what it lacks is a common suite.
-func (a *attempt) legacy(ctx context.Context, options tlsprobe.Options) *opinion {
-	options.Offer = tlsprobe.OfferLegacy
-	facts, answered := a.again(ctx, options)
-	if !answered || facts.Version == 0 || facts.Version >= tls.VersionTLS12 {
-		return nil
-	}
-	a.facts = facts
-	return &opinion{cause: check.TLSLegacy, words: "the server speaks nothing newer than " + tls.VersionName(facts.Version)}
 }
 
 // again shakes hands on a new connection, which is closed, and says whether the server answered with anything at all.

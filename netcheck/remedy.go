@@ -56,8 +56,8 @@ func tlsRemedies() map[check.Cause]string {
 		check.TLSVersion: "Switch on TLS 1.2 or 1.3 at TARGET.",
 		check.TLSCipher:  "Switch on ECDHE suites with AES-GCM or ChaCha20 at TARGET, and a certificate that fits them.",
 		check.TLSAlert:   "Look into the log of TARGET for the alert, and check that it knows the server name.",
-		check.TLSClientCertificate: "Do not demand a client certificate of this host at TARGET, or let it be checked " +
-			"by another means: none is sent.",
+		check.TLSClientCertificate: "Give the check a client certificate that TARGET accepts (client_certificate), or do " +
+			"not demand one of this host there.",
 		check.TLSMalformed: "Find out what answers as TARGET: a broken TLS server, or a middlebox that rewrites.",
 		check.TLSHelloDropped: "Find the middlebox before TARGET that drops a ClientHello of more than one packet, and " +
 			"update it.",

@@ -33,6 +33,14 @@ type Server struct {
 	Proxy     *Proxy     // through which every connection is made; nil: none
 	Agent     string     // how a check calls itself in HTTP; sallyport when empty
 
+	// Like is asked at each run for the client to shake hands like; nil, or one that returns nil, is Go's own. It must be
+	// safe for concurrent use.
+	Like func() *tlsprobe.Like
+	// ALPN are the application protocols to offer; none when empty.
+	ALPN []string
+	// ClientCertificate is shown to a server that asks for one.
+	ClientCertificate ClientCertificate
+
 	before []step      // taken on each connection before TLS begins
 	clock  clockReader // asks what time the server has; nil: it has no way to tell
 

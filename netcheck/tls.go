@@ -62,6 +62,14 @@ func unresolved(err error, target string) check.Result {
 	return r
 }
 
+// asked says what a server that asks for a client certificate, and is content, was given.
+func asked(f tlsprobe.Facts) string {
+	if f.ClientCertificateSent {
+		return "and takes ours"
+	}
+	return "but does without one"
+}
+
 // describe says in one sentence what is well: the protocol, until when, and what is remarkable.
 func describe(attempts []attempt) string {
 	var good, skipped int
@@ -93,7 +101,7 @@ func describe(attempts []attempt) string {
 		text += ", HTTP " + statusLine(*first.answer)
 	}
 	if first.facts.ClientCertificateRequested {
-		text += "; it asks for a client certificate, but does without one"
+		text += "; it asks for a client certificate, " + asked(first.facts)
 	}
 	return text
 }

@@ -11,12 +11,16 @@ const (
 	alertNoCertificate          Alert = 41
 	alertBadCertificate         Alert = 42
 	alertUnsupportedCertificate Alert = 43
+	alertCertificateRevoked     Alert = 44
+	alertCertificateExpired     Alert = 45
 	alertCertificateUnknown     Alert = 46
 	alertUnknownCA              Alert = 48
 	alertAccessDenied           Alert = 49
 	alertProtocolVersion        Alert = 70
 	alertInsufficientSecurity   Alert = 71
+	alertUnrecognizedName       Alert = 112
 	alertCertificateRequired    Alert = 116
+	alertNoApplicationProtocol  Alert = 120
 )
 
 // String is the alert's name in the RFC with its number, such as unrecognized_name (112).
@@ -41,4 +45,15 @@ func alertName(a Alert) string {
 		return name
 	}
 	return "unassigned"
+}
+
+// meaning is what the alert says of a handshake, where its name alone does not tell; empty for most.
+func (a Alert) meaning() string {
+	switch a {
+	case alertUnrecognizedName:
+		return "it does not know the server name"
+	case alertNoApplicationProtocol:
+		return "it speaks none of the application protocols that ALPN offered"
+	}
+	return ""
 }

@@ -3,6 +3,7 @@ package tlsprobe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -35,7 +36,7 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 // no common parameters; any of the certificate alerts after a certificate request is about the client's.
 func (h *handshake) byAlert(alert Alert) Failure {
 	if h.facts.ClientCertificateRequested && refusesClient(alert) {
-		return FailedNoCertificate
+		return h.facts.refused()
 	}
 	switch alert {
 	case alertProtocolVersion:
@@ -55,10 +56,19 @@ func (h *handshake) byAlert(alert Alert) Failure {
 func refusesClient(alert Alert) bool {
 	switch alert {
 	case alertHandshakeFailure, alertNoCertificate, alertBadCertificate, alertUnsupportedCertificate,
-		alertCertificateUnknown, alertUnknownCA, alertAccessDenied, alertCertificateRequired:
+		alertCertificateRevoked, alertCertificateExpired, alertCertificateUnknown, alertUnknownCA, alertAccessDenied,
+		alertCertificateRequired:
 		return true
 	}
 	return false
+}
+
+// refused is the failure of a client that the server turned away for its certificate, or for want of one.
+func (f Facts) refused() Failure {
+	if f.ClientCertificateSent {
+		return FailedClientCertificate
+	}
+	return FailedNoCertificate
 }
 
 func (h *handshake) byError(err error) Failure {
@@ -67,13 +77,15 @@ func (h *handshake) byError(err error) Failure {
 	case isTimeout(err):
 		return FailedTimeout
 	case ended && h.facts.ClientCertificateRequested:
-		return FailedNoCertificate // some servers say it by hanging up
+		return h.facts.refused() // some servers say it by hanging up
 	case isReset(err):
 		return FailedReset
 	case isClosed(err):
 		return FailedClosed
 	case isSystem(err):
 		return FailedOtherwise
+	case h.facts.ClientCertificateSent && strings.Contains(err.Error(), "certificate's signature algorithms"):
+		return FailedClientCertificate // crypto/tls: the server takes none that the key can make
 	default:
 		return byText(err.Error())
 	}
@@ -94,20 +106,28 @@ func byText(text string) Failure {
 }
 
 // AfterHandshake explains the error of a caller's first read. A TLS 1.3 server that insists on a client certificate
-// says so only then; for such a server the error becomes a *HandshakeError, any other error is returned as it is.
+// says so only then, and so does one that does not accept ours; for such a server the error becomes a *HandshakeError, any
+// other error is returned as it is.
 func (f Facts) AfterHandshake(err error) error {
 	if err == nil || !f.ClientCertificateRequested {
 		return err
 	}
 	alert, alerted := remoteAlert(err)
+	if isClosed(err) { // GnuTLS before 3.8 and what is built on it, slapd for one
+		err = fmt.Errorf("it hung up at the first request: %w", err)
+		return &HandshakeError{Failure: f.refused(), Received: f.Received, Err: err}
+	}
 	if (alerted && refusesClient(alert)) || isReset(err) {
-		return &HandshakeError{Failure: FailedNoCertificate, Alert: alert, Received: f.Received, Err: err}
+		return &HandshakeError{Failure: f.refused(), Alert: alert, Received: f.Received, Err: err}
 	}
 	return err
 }
 
 // remoteAlert is the alert in an error. crypto/tls reports it as a *net.OpError around an unexported number.
 func remoteAlert(err error) (Alert, bool) {
+	if alert, ok := errors.AsType[alertError](err); ok {
+		return Alert(alert), true
+	}
 	op, ok := errors.AsType[*net.OpError](err)
 	if !ok || op.Op != "remote error" {
 		return 0, false

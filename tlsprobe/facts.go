@@ -15,11 +15,16 @@ type Facts struct {
 	Certificates []*x509.Certificate // as the server sent them, its own first; at most MaxCertificates
 	OCSP         []byte              // the stapled OCSP response (RFC 6066 section 8)
 
-	// ClientCertificateRequested says that the server asked for a client certificate; none is ever sent. Asking is not
-	// insisting: Active Directory asks everybody.
+	// ClientCertificateRequested says that the server asked for a client certificate. Asking is not insisting: Active
+	// Directory asks everybody.
 	ClientCertificateRequested bool
+	ClientCertificateSent      bool     // one was shown to it
+	ALPNOffered                []string // what the server may have passed over
 
 	Verdict  Verdict       // of the certificates; the zero value when there were none
 	Duration time.Duration // from the ClientHello to the end of the handshake, without a wait for an alert
-	Received int64         // bytes that the server sent in the handshake
+	// HelloAfter and CertificatesAfter are when, within Duration, the server's first byte was there and its certificates
+	// were; zero where it did not get that far.
+	HelloAfter, CertificatesAfter time.Duration
+	Received                      int64 // bytes that the server sent in the handshake
 }

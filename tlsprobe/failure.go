@@ -6,33 +6,35 @@ import "fmt"
 type Failure uint8
 
 const (
-	FailedOtherwise     Failure = iota // none of the ways below
-	FailedTimeout                      // the deadline passed in silence, or between two halves of an answer
-	FailedCanceled                     // the caller gave up; the server is not to blame
-	FailedClosed                       // the server closed the connection in an orderly way
-	FailedReset                        // the connection was reset
-	FailedNotTLS                       // the first bytes are no TLS record; Said holds them
-	FailedVersion                      // no common protocol version
-	FailedCipher                       // no common suite or group
-	FailedAlert                        // the server sent an alert; Alert holds it
-	FailedNoCertificate                // the server ended it for want of a client certificate
-	FailedMalformed                    // the server broke the protocol, or sent more than it may
+	FailedOtherwise         Failure = iota // none of the ways below
+	FailedTimeout                          // the deadline passed in silence, or between two halves of an answer
+	FailedCanceled                         // the caller gave up; the server is not to blame
+	FailedClosed                           // the server closed the connection in an orderly way
+	FailedReset                            // the connection was reset
+	FailedNotTLS                           // the first bytes are no TLS record; Said holds them
+	FailedVersion                          // no common protocol version
+	FailedCipher                           // no common suite or group
+	FailedAlert                            // the server sent an alert; Alert holds it
+	FailedNoCertificate                    // the server ended it for want of a client certificate
+	FailedClientCertificate                // the server does not accept the client certificate that it was shown
+	FailedMalformed                        // the server broke the protocol, or sent more than it may
 )
 
 // String is the failure in words.
 func (f Failure) String() string {
 	words := [...]string{
-		FailedOtherwise:     "the TLS handshake failed",
-		FailedTimeout:       "no answer in the TLS handshake",
-		FailedCanceled:      "the TLS handshake was given up",
-		FailedClosed:        "the server closed the connection in the TLS handshake",
-		FailedReset:         "the connection was reset in the TLS handshake",
-		FailedNotTLS:        "what answered does not speak TLS",
-		FailedVersion:       "no common TLS version",
-		FailedCipher:        "no common cipher suite or group",
-		FailedAlert:         "the server ended the TLS handshake with an alert",
-		FailedNoCertificate: "the server asks for a client certificate and does not do without one",
-		FailedMalformed:     "the server broke the TLS protocol",
+		FailedOtherwise:         "the TLS handshake failed",
+		FailedTimeout:           "no answer in the TLS handshake",
+		FailedCanceled:          "the TLS handshake was given up",
+		FailedClosed:            "the server closed the connection in the TLS handshake",
+		FailedReset:             "the connection was reset in the TLS handshake",
+		FailedNotTLS:            "what answered does not speak TLS",
+		FailedVersion:           "no common TLS version",
+		FailedCipher:            "no common cipher suite or group",
+		FailedAlert:             "the server ended the TLS handshake with an alert",
+		FailedNoCertificate:     "the server asks for a client certificate and does not do without one",
+		FailedClientCertificate: "the server does not accept our client certificate",
+		FailedMalformed:         "the server broke the TLS protocol",
 	}
 	if int(f) < len(words) {
 		return words[f]
@@ -63,8 +65,14 @@ func (e *HandshakeError) Error() string {
 	}
 	if e.Alert != 0 {
 		text += fmt.Sprintf(": alert %s", e.Alert)
+		if meaning := e.Alert.meaning(); meaning != "" {
+			text += ", " + meaning
+		}
 	}
 	if len(e.Said) > 0 {
+		if protocol := spoken(e.Said); protocol != "" {
+			text += " but " + protocol
+		}
 		text += ": it said " + quote(string(e.Said))
 	}
 	if e.Err != nil && e.Alert == 0 && len(e.Said) == 0 && !e.Failure.plain() {

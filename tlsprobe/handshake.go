@@ -3,6 +3,7 @@ package tlsprobe
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -22,6 +23,10 @@ type handshake struct {
 // *HandshakeError (everything else). The facts are there either way, as far as the handshake went. No session is ever
 // resumed: a resumed one never shows a renewed certificate. Ending ctx ends the handshake.
 func Handshake(ctx context.Context, conn net.Conn, options Options) (Facts, *tls.Conn, error) {
+	if options.Like != nil && !options.Like.speaks() {
+		_ = conn.Close()
+		return Facts{}, nil, &HandshakeError{Failure: FailedCipher, Err: errUnspoken}
+	}
 	h := &handshake{options: options, wire: &meter{Conn: conn}}
 	config := options.config()
 	config.VerifyConnection = h.verify
@@ -29,9 +34,9 @@ func Handshake(ctx context.Context, conn net.Conn, options Options) (Facts, *tls
 	config.ClientSessionCache = tickets{h}
 	h.conn = tls.Client(h.wire, config)
 
-	start := time.Now()
+	h.wire.start = time.Now()
 	err := h.conn.HandshakeContext(ctx)
-	h.facts.Duration, h.facts.Received = time.Since(start), h.wire.received
+	h.facts.Duration, h.facts.Received, h.facts.HelloAfter = time.Since(h.wire.start), h.wire.received, h.wire.first
 	if err == nil {
 		h.note(h.conn.ConnectionState())
 		err = h.awaitAlert(ctx)
@@ -44,27 +49,40 @@ func Handshake(ctx context.Context, conn net.Conn, options Options) (Facts, *tls
 	return h.facts, h.conn, nil
 }
 
+var errUnspoken = errors.New("this probe can do nothing of what the client offers that it is to look like")
+
 func (h *handshake) note(state tls.ConnectionState) {
 	h.facts.Version, h.facts.Suite, h.facts.Group = state.Version, state.CipherSuite, state.CurveID
+	h.facts.ALPNOffered = h.options.ALPN
 	h.facts.ALPN, h.facts.OCSP = state.NegotiatedProtocol, state.OCSPResponse
 	h.facts.Certificates = state.PeerCertificates[:min(len(state.PeerCertificates), MaxCertificates)]
 }
 
 // verify is called by crypto/tls in the midst of the handshake; an error ends it with the alert bad_certificate.
 func (h *handshake) verify(state tls.ConnectionState) error {
+	h.facts.CertificatesAfter = time.Since(h.wire.start)
 	h.note(state)
 	if n := len(state.PeerCertificates); n > MaxCertificates {
 		return fmt.Errorf("the server sent %d certificates, more than %d", n, MaxCertificates)
 	}
-	h.facts.Verdict = Judge(h.facts.Certificates, h.options.judging(state.CipherSuite))
+	h.judge()
 	if !h.facts.Verdict.Trusted() {
 		return &CertificateError{Verdict: h.facts.Verdict}
 	}
 	return nil
 }
 
+// judge finds the verdict on the certificates that were noted.
+func (h *handshake) judge() {
+	h.facts.Verdict = Judge(h.facts.Certificates, h.options.judging(h.facts.Suite))
+}
+
 // requested is called by crypto/tls when the server asks for a client certificate; an empty one declines.
 func (h *handshake) requested(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	h.facts.ClientCertificateRequested = true
-	return &tls.Certificate{}, nil
+	if h.options.ClientCertificate == nil {
+		return &tls.Certificate{}, nil
+	}
+	h.facts.ClientCertificateSent = true
+	return h.options.ClientCertificate, nil
 }

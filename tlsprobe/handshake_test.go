@@ -429,7 +429,6 @@ func TestOffers(t *testing.T) {
 	}{
 		OfferDefault: {tls.VersionTLS13, tls.X25519MLKEM768},
 		OfferSmall:   {tls.VersionTLS13, tls.X25519},
-		OfferLegacy:  {tls.VersionTLS12, tls.X25519},
 	} {
 		o.Offer = offer
 		facts, _, err := shake(t, listen(), o)

@@ -3,6 +3,7 @@ package tlsprobe
 import (
 	"errors"
 	"net"
+	"time"
 )
 
 // Bounds on what one server may make a handshake take in. crypto/tls itself ends a certificate message over 256 KiB.
@@ -18,6 +19,8 @@ var errTooMuch = errors.New("the server sent more than 1 MiB in the TLS handshak
 // one goroutine at a time, as the handshake is.
 type meter struct {
 	net.Conn
+	start    time.Time     // when the handshake began
+	first    time.Duration // from the start to the first byte; zero before it
 	received int64
 	said     []byte
 	open     bool // the handshake is done, there is no limit any more
@@ -36,6 +39,9 @@ func (m *meter) Read(p []byte) (int, error) {
 		p = p[:left]
 	}
 	n, err := m.Conn.Read(p)
+	if m.received == 0 && n > 0 {
+		m.first = time.Since(m.start)
+	}
 	m.received += int64(n)
 	if room := maxSaid - len(m.said); room > 0 {
 		m.said = append(m.said, p[:min(n, room)]...)

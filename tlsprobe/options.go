@@ -23,8 +23,12 @@ type Options struct {
 	Expected
 	// ALPN are the application protocols to offer (RFC 7301); none is offered when empty.
 	ALPN []string
-	// Offer narrows or widens the protocol; see Offer.
+	// Offer narrows the protocol; see Offer.
 	Offer Offer
+	// Like is the client that the handshake is to look like; nil looks like the library. Offer has no say then.
+	Like *Like
+	// ClientCertificate is shown to a server that asks for one; nil declines.
+	ClientCertificate *tls.Certificate
 	// AwaitAlert is how long to wait, once a TLS 1.3 handshake with a certificate request is done, for the alert of a
 	// server that does not do without one: it comes only after the handshake (RFC 8446 section 4.4.2.4). The wait sends
 	// nothing and ends at once when the server shows that it is content. Zero does not wait: for a caller whose
@@ -40,9 +44,6 @@ const (
 	OfferDefault Offer = iota
 	// OfferSmall is the same without post-quantum groups: a ClientHello that fits one packet, as a JVM sends it.
 	OfferSmall
-	// OfferLegacy is TLS 1.0 to 1.2 with every suite that the library still knows. It only serves to tell an old server
-	// from a broken one: one that speaks 1.2, but only with suites that nobody should take, chooses 1.2 here.
-	OfferLegacy
 )
 
 func (o Options) at() time.Time {
@@ -61,13 +62,11 @@ func (o Options) config() *tls.Config {
 	if _, err := netip.ParseAddr(o.ServerName); err != nil {
 		config.ServerName = asciiName(o.ServerName)
 	}
-	switch o.Offer {
-	case OfferDefault:
-	case OfferSmall:
+	switch {
+	case o.Like != nil:
+		o.Like.narrow(config)
+	case o.Offer == OfferSmall:
 		config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}
-	case OfferLegacy:
-		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS12
-		config.CipherSuites = everySuite()
 	}
 	return config
 }

@@ -11,6 +11,7 @@ func wireTLS(
 	c config.TLS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching, after []string,
 ) check.Check {
 	target := netcheck.TLSTarget{Server: wireServer(c.Name, c.Server, roots, reaching), HTTP: wireHTTP(c.HTTP)}
+	target.ALPN = c.ALPN
 	if c.Proxy != nil {
 		target.Proxy = &netcheck.Proxy{Host: c.Proxy.Host, Port: c.Proxy.Port, User: c.Proxy.User,
 			PasswordFile: c.Proxy.PasswordFile, Refused: refused}

@@ -39,6 +39,16 @@ func javaGroups() []group {
 	}
 }
 
+// GroupName is Java's name of a group of key exchange that it may offer; empty for any other.
+func GroupName(id uint16) string {
+	for _, g := range javaGroups() {
+		if g.id == id {
+			return g.name
+		}
+	}
+	return ""
+}
+
 // names are those by which a rule may deny the group (NamedGroup.isPermitted).
 func (g group) names() []string {
 	if g.algorithm == "DH" {

@@ -69,6 +69,12 @@ func Stock(feature int) Profile {
 	return p
 }
 
+// Any is everything that this package knows, disabled or not.
+func Any() Profile {
+	p, _ := Of(Settings{Feature: latestLTS}) // nothing in it can fail to be read
+	return p
+}
+
 // Of is what a Java virtual machine with these settings offers. What of them cannot be read is in the error (such a
 // virtual machine cannot speak TLS at all), and the profile is made of the rest.
 func Of(s Settings) (Profile, error) {
