@@ -98,15 +98,17 @@ func (t DNSTarget) prepare(asked *dnsAsked) error {
 }
 
 func (t DNSTarget) ask(ctx context.Context, asked *dnsAsked) {
-	asked.question, asked.answers = resolver.AskNames(ctx, asked.servers, asked.names, t.want())
+	first, cancel := ctx, context.CancelFunc(func() {})
+	if slices.ContainsFunc(asked.servers, (*resolver.Exchanger).IsStub) {
+		first, cancel = context.WithTimeout(ctx, share(ctx, 3, 5)) // the rest is for those behind it
+	}
+	asked.question, asked.answers = resolver.AskNames(first, asked.servers, asked.names, t.want())
+	cancel()
 	for i := range asked.answers {
 		judgeSecured(asked.answers[i].Err)
 	}
 	asked.chains = t.validated(ctx, *asked)
 	asked.stubs = t.lookBehind(ctx, asked.question, *asked)
-	for _, s := range asked.servers {
-		s.Rest()
-	}
 }
 
 func (t DNSTarget) want() resolver.Want {

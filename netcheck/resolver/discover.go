@@ -44,11 +44,6 @@ func Discover(ctx context.Context, servers []Server, domain string, starttls boo
 	if err != nil {
 		return nil, &Error{Cause: check.DNSNoResolver, Name: plain.Text(domain, MaxText), Err: err}
 	}
-	defer func() {
-		for _, x := range asked {
-			x.Rest()
-		}
-	}()
 	domain = strings.TrimSuffix(domain, ".")
 	none := &NoServerError{Domain: plain.Text(domain, MaxText)}
 	if !starttls {

@@ -12,7 +12,7 @@ import (
 type Exchanger struct {
 	server Server
 	name   string // of the server, for people: kept, for each run shows it
-	https  *http.Client
+	https  *http.Transport
 }
 
 // NewExchanger makes an exchanger; nothing is sent yet.
@@ -31,13 +31,6 @@ func Exchangers(servers []Server) []*Exchanger {
 		all = append(all, NewExchanger(s))
 	}
 	return all
-}
-
-// Rest closes what is kept open for further questions. More may be asked after it.
-func (x *Exchanger) Rest() {
-	if x.https != nil {
-		x.https.CloseIdleConnections()
-	}
 }
 
 // String is the server's name.

@@ -9,8 +9,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"strings"
-	"time"
+	"strconv"
 
 	"github.com/miekg/dns"
 
@@ -21,8 +20,6 @@ import (
 const (
 	dnsMessage     = "application/dns-message" // RFC 8484 section 6
 	maxHTTPHeaders = 16 << 10                  // octets that are read of them
-	httpsIdle      = 5 * time.Second           // how long a connection is kept for the next question of the same run
-	httpsConns     = 4                         // connections to one server at the same time
 )
 
 // httpFailure is an answer by HTTP that brings no DNS message.
@@ -33,9 +30,9 @@ type httpFailure struct {
 
 func (e *httpFailure) Error() string { return e.detail }
 
-// newHTTPS is a client for the one server. It knows no proxy and follows no redirect: what is asked is this server.
-func newHTTPS(server Server) *http.Client {
-	transport := &http.Transport{
+// newHTTPS makes connections to the one server, by HTTP/2 where it can (RFC 8484 section 5.2). It knows no proxy.
+func newHTTPS(server Server) *http.Transport {
+	return &http.Transport{
 		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if server.Address.IsValid() {
 				address = server.Address.String()
@@ -51,29 +48,28 @@ func newHTTPS(server Server) *http.Client {
 			return secured, nil
 		},
 		ForceAttemptHTTP2: true, DisableCompression: true, MaxResponseHeaderBytes: maxHTTPHeaders,
-		IdleConnTimeout: httpsIdle, MaxIdleConnsPerHost: 1, MaxConnsPerHost: httpsConns,
-	}
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// byHTTPS asks by DNS over HTTPS. The message id is 0, as RFC 8484 section 4.1 wants it.
+// byHTTPS asks by DNS over HTTPS, on a connection of its own; a redirect is an answer like any other, and not followed.
+// The message id is 0, as RFC 8484 section 4.1 wants it.
 func (x *Exchanger) byHTTPS(ctx context.Context, q Question) (Reply, error) {
 	message := q.message()
 	message.Id = 0
-	raw, err := message.Pack()
+	request, err := x.request(ctx, message)
 	if err != nil {
 		return Reply{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, x.server.URL, bytes.NewReader(raw))
+	port := request.URL.Port()
+	if port == "" {
+		port = strconv.Itoa(HTTPSPort)
+	}
+	conn, err := x.https.NewClientConn(ctx, "https", net.JoinHostPort(request.URL.Hostname(), port))
 	if err != nil {
 		return Reply{}, err
 	}
-	request.Header.Set("Content-Type", dnsMessage)
-	request.Header.Set("Accept", dnsMessage)
-	response, err := x.https.Do(request)
+	defer func() { _ = conn.Close() }()
+	response, err := conn.RoundTrip(request)
 	if err != nil {
 		return Reply{}, httpError(err)
 	}
@@ -83,7 +79,7 @@ func (x *Exchanger) byHTTPS(ctx context.Context, q Question) (Reply, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, dns.MaxMsgSize+1))
 	if err != nil {
-		return Reply{}, err
+		return Reply{}, httpError(err)
 	}
 	if len(body) > dns.MaxMsgSize {
 		return Reply{}, &malformedReply{"more octets than a DNS message can have"}
@@ -93,6 +89,20 @@ func (x *Exchanger) byHTTPS(ctx context.Context, q Question) (Reply, error) {
 		err = &malformedReply{"an answer with a message id other than 0"}
 	}
 	return Reply{Msg: msg, Transport: HTTPS}, err
+}
+
+func (x *Exchanger) request(ctx context.Context, message *dns.Msg) (*http.Request, error) {
+	raw, err := message.Pack()
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, x.server.URL, bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", dnsMessage)
+	request.Header.Set("Accept", dnsMessage)
+	return request, nil
 }
 
 // judgeResponse says why a response has no DNS message.
@@ -108,12 +118,13 @@ func judgeResponse(response *http.Response) error {
 	return nil
 }
 
-// httpError tells a peer that speaks no HTTP, which the library knows by words only, from one that cannot be reached.
+// httpError tells a peer that breaks the protocol, for which the library has words only, from one that falls silent or
+// goes away.
 func httpError(err error) error {
-	for _, words := range []string{"malformed HTTP", "http2: ", "server gave HTTP response", "invalid header"} {
-		if strings.Contains(err.Error(), words) {
-			return &httpFailure{check.HTTPMalformed, "answers with what is no HTTP: " + plain.Text(err.Error(), MaxText)}
-		}
+	_, byNetwork := errors.AsType[*net.OpError](err)
+	if byNetwork || isTimeout(err) || errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
 	}
-	return err
+	return &httpFailure{check.HTTPMalformed, "answers with what is no HTTP: " + plain.Text(err.Error(), MaxText)}
 }

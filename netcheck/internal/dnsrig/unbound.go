@@ -12,24 +12,45 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Unbound runs an unbound that is a validating resolver for the zones of zones, and whose further zones
-// play the faults. ede says whether it explains its failures.
+// Unbound runs an unbound that is a validating resolver for the files of the folder zones, and whose further
+// zones play the faults. ede says whether it explains its failures.
 func Unbound(t *testing.T, ede bool) netip.AddrPort {
 	t.Helper()
-	dir := t.TempDir()
 	server := FreePort(t)
-	conf := unboundConf(t, dir, server.Port(), ede)
+	UnboundAt(t, server, ede)
+	return server
+}
+
+// UnboundAt is Unbound at a given address, for a network namespace of the test's own.
+func UnboundAt(t *testing.T, server netip.AddrPort, ede bool) {
+	t.Helper()
+	dir := t.TempDir()
+	conf := unboundConf(t, dir, server, ede)
 	path := filepath.Join(dir, "unbound.conf")
 	writeFile(t, path, conf)
 	run(t, "unbound", "-d", "-c", path)
 	awaitAnswer(t, server, "www.zone.test.", dns.TypeA, 1)
-	return server
 }
 
-func unboundConf(t *testing.T, dir string, port uint16, ede bool) string {
+// Forwarder runs an unbound that asks another server in turn, as systemd-resolved's stub does, and validates nothing.
+func Forwarder(t *testing.T, server, upstream netip.AddrPort) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "unbound.conf")
+	writeFile(t, path, strings.NewReplacer("ADDRESS", server.Addr().String(), "PORT", fmt.Sprint(server.Port()), "DIR", dir,
+		"UPSTREAM", fmt.Sprintf("%s@%d", upstream.Addr(), upstream.Port())).Replace(read(t, "forwarder.conf")))
+	run(t, "unbound", "-d", "-c", path)
+	Eventually(t, "the forwarder answers", func() bool {
+		_, err := dns.Exchange(new(dns.Msg).SetQuestion("www.gone.test.", dns.TypeA), server.String())
+		return err == nil
+	})
+}
+
+func unboundConf(t *testing.T, dir string, server netip.AddrPort, ede bool) string {
 	t.Helper()
 	yes := map[bool]string{true: "yes", false: "no"}
-	replace := strings.NewReplacer("PORT", fmt.Sprint(port), "DIR", dir, "EDE", yes[ede])
+	replace := strings.NewReplacer("ADDRESS", server.Addr().String(), "PORT", fmt.Sprint(server.Port()), "DIR", dir,
+		"EDE", yes[ede])
 	conf := replace.Replace(read(t, "unbound.conf"))
 	writeFile(t, filepath.Join(dir, "zone.test"), plainZone(t))
 	zones := authZone("zone.test")
