@@ -39,6 +39,7 @@ func flaws() map[lab.Flaw]struct{ status, cause string } {
 		lab.MissingIntermediate: {"fail", "cert.incomplete-chain"},
 		lab.ExpiredIntermediate: {"fail", "cert.chain-expired"},
 		lab.WeakKey:             {"fail", "cert.weak-key"},
+		lab.WeakSignature:       {"fail", "cert.weak-signature"},
 		lab.ClientUsage:         {"fail", "cert.usage"},
 	}
 }

@@ -16,7 +16,7 @@ import (
 type past struct {
 	Transitions []struct {
 		Check, From, To string
-		Result          struct{ Cause string }
+		Result          struct{ Cause, Detail string }
 	}
 	Knocks []struct {
 		From, Port string

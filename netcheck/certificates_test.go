@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"sallyport/check"
 	"sallyport/tlsprobe"
 	"sallyport/tlsprobe/fetch"
+	"sallyport/tlsprobe/tlsprobetest"
 )
 
 // shelf is a Seen that keeps in memory.
@@ -183,4 +185,62 @@ func TestTLSFetchesIssuers(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("asked %d times", asked)
 	}
+}
+
+// TestTLSWeakSignatures: SHA-1 and MD5 are told wherever somebody is trusted because of them, which is not so in a trusted
+// root's own signature.
+func TestTLSWeakSignatures(t *testing.T) {
+	t.Parallel()
+	bySHA1 := func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }
+	root := sign(t, newKey(t), nil, asAuthority("Old Root"), bySHA1)
+	fresh := sign(t, newKey(t), root, asAuthority("Fresh CA"))
+	old := sign(t, newKey(t), root, asAuthority("Old CA"), bySHA1)
+	ports := startNginx(t, map[string][]*paper{
+		"root": {sign(t, newKey(t), fresh), fresh}, "leaf": {sign(t, newKey(t), fresh, bySHA1), fresh},
+		"intermediate": {sign(t, newKey(t), old), old},
+	}, nil)
+	roots := tlsprobe.NewRoots(root.Cert)
+	expectResult(t, localTarget(ports["root"], roots), check.OK, "", "", "tls")
+	for name, words := range map[string]string{
+		"leaf":         "the certificate is signed with ECDSA-SHA1",
+		"intermediate": `the intermediate certificate "CN=Old CA" is signed with ECDSA-SHA1`,
+	} {
+		expectResult(t, localTarget(ports[name], roots), check.Fail, check.CertWeakSignature, words, "tls")
+	}
+	// No server sends MD5 to a client that does not offer it (RFC 8446 section 4.4.2.2), as OpenSSL's do not.
+	rsa := sign(t, newRSAKey(t, 2048), root, asAuthority("RSA CA"))
+	v := tlsprobe.Verify(tlsprobetest.Certs(byMD5(t, rsa), rsa), tlsprobe.VerifyOptions{
+		Name: "localhost", Roots: roots, Time: time.Now(),
+	})
+	if head, _ := v.Headline(); head.Words != "the certificate is signed with MD5-RSA" || len(v.Findings) != 1 {
+		t.Errorf("of MD5: %+v", v.Findings)
+	}
+}
+
+// byMD5 is a certificate that openssl signs with MD5, which crypto/x509 does not do any more.
+func byMD5(t *testing.T, by *paper) *paper {
+	t.Helper()
+	openssl, folder := needProgram(t, "openssl"), t.TempDir()
+	caFile, caKey := files(t, by)
+	leaf := sign(t, newKey(t), nil)
+	_, key := files(t, leaf)
+	extensions, request := filepath.Join(folder, "ext"), filepath.Join(folder, "request")
+	writeFile(t, extensions, "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\nkeyUsage=digitalSignature\n")
+	var der []byte
+	for _, args := range [][]string{
+		{"req", "-new", "-key", key, "-subj", "/CN=localhost", "-out", request},
+		{"x509", "-req", "-in", request, "-CA", caFile, "-CAkey", caKey, "-set_serial", "5", "-md5", "-days", "60",
+			"-extfile", extensions, "-outform", "DER"},
+	} {
+		cmd := exec.CommandContext(t.Context(), openssl, args...)
+		var err error
+		if der, err = cmd.Output(); err != nil {
+			t.Fatalf("%v: %v", cmd, err)
+		}
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &paper{Cert: cert, Key: leaf.Key}
 }

@@ -32,7 +32,9 @@ const (
 	MissingIntermediate Flaw = "missing-intermediate" // the leaf is sent alone
 	ExpiredIntermediate Flaw = "expired-intermediate" // the leaf is good, its issuer ended yesterday
 	WeakKey             Flaw = "weak-key"             // RSA with 1024 bits
+	WeakSignature       Flaw = "weak-signature"       // signed with SHA-1
 	ClientUsage         Flaw = "client-usage"         // for client authentication only
+	Inspected           Flaw = "inspected"            // from the authority of a TLS-inspecting proxy, whole chain sent
 )
 
 // Certificate is a chain with its key, as a server presents it.
@@ -88,8 +90,8 @@ func (a *Authority) PEM() []byte { return encode(a.Root) }
 func (a *Authority) Issue(host string, flaw Flaw) (Certificate, error) {
 	from := a.intermediate
 	switch flaw {
-	case OtherAuthority:
-		other, err := NewAuthority("somebody else's")
+	case OtherAuthority, Inspected:
+		other, err := NewAuthority(map[Flaw]string{OtherAuthority: "somebody else's", Inspected: "Zscaler"}[flaw])
 		if err != nil {
 			return Certificate{}, err
 		}
@@ -137,6 +139,8 @@ func leafTemplate(host string, flaw Flaw) *x509.Certificate {
 		t.Subject.CommonName, t.DNSNames = "other.example", []string{"other.example"}
 	case WeakKey:
 		t.PublicKeyAlgorithm = x509.RSA // a wish to sign
+	case WeakSignature:
+		t.SignatureAlgorithm = x509.ECDSAWithSHA1
 	case ClientUsage:
 		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	}

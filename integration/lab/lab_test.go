@@ -115,7 +115,9 @@ func TestCertificatesChange(t *testing.T) {
 			lab.MissingIntermediate: "unable to get local issuer certificate",
 			lab.ExpiredIntermediate: "certificate has expired",
 			lab.WeakKey:             "EE certificate key too weak",
+			lab.WeakSignature:       "signature digest algorithm too weak",
 			lab.ClientUsage:         "nsuitable certificate purpose",
+			lab.Inspected:           "unable to get local issuer certificate",
 		} {
 			if err := l.Flaw(limit(t), l.Web, lab.CloudName, flaw); err != nil {
 				t.Fatal(err)
