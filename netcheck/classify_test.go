@@ -23,6 +23,8 @@ func dialError(err error) error {
 	return &phaseError{phase: phaseConnect, err: &net.OpError{Op: "dial", Net: "tcp", Err: called}}
 }
 
+func httpError(e dial.HTTPError) error { return &phaseError{phase: phaseHTTP, err: &e} }
+
 func handshakeError(f tlsprobe.Failure) error {
 	return &phaseError{phase: phaseTLS, err: &tlsprobe.HandshakeError{Failure: f, Err: os.ErrDeadlineExceeded}}
 }
@@ -53,6 +55,15 @@ func TestClassify(t *testing.T) {
 		{"unknown in tls", &phaseError{phase: phaseTLS, err: errors.New("x")}, "unknown.tls", "x"},
 		{"unknown in ldap", &phaseError{phase: phaseSearch, err: errors.New("x")}, "unknown.ldap", "x"},
 		{"unknown handshake", handshakeError(tlsprobe.FailedOtherwise), "unknown.tls", ""},
+
+		{"unknown in http", &phaseError{phase: phaseHTTP, err: errors.New("x")}, "unknown.http", "x"},
+		{"unknown in proxy", &phaseError{phase: phaseProxy, err: errors.New("x")}, "unknown.proxy", "x"},
+		{"http given up", httpError(dial.HTTPError{Failure: dial.HTTPCanceled}), "", "given up"},
+		{"http silence", httpError(dial.HTTPError{Failure: dial.HTTPTimeout}), check.HTTPStatus, "no answer in time"},
+		{"http drip", httpError(dial.HTTPError{Failure: dial.HTTPTimeout, Received: 9}), check.HTTPMalformed,
+			"only 9 octets"},
+		{"http other", httpError(dial.HTTPError{Err: errors.New("y\x1b")}), "unknown.http", `y\x1b`},
+		{"no source", dialError(&dial.SourceError{Lack: dial.NoPort}), check.ConnectSource, "every local port"},
 
 		{"refused", dialError(syscall.ECONNREFUSED), check.ConnectRefused, "refused"},
 		{"no answer", dialError(syscall.ETIMEDOUT), check.ConnectTimeout, "no answer"},

@@ -175,6 +175,9 @@ func TestInsideNoPort(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	expectResult(t, localTarget(port, nil), check.Fail, check.ConnectSource, "every local port", "connect")
+	from := localTarget(port, nil)
+	from.Source = netip.MustParseAddr("127.0.0.1")
+	expectResult(t, from, check.Fail, check.ConnectSource, "127.0.0.1 has nothing to send from: every local port", "connect")
 	before := descriptors(t)
 	for range 20 { // net.Dialer makes three sockets for each
 		if _, err := dial.TCP(t.Context(), local(int(port)), dial.Options{}); err == nil {

@@ -47,7 +47,12 @@ type serveFunc func(w io.Writer, op ber.Tag, id int64, nth int) bool
 // startLDAPFake is a server that hands each request to serve.
 func startLDAPFake(t *testing.T, config *tls.Config, serve serveFunc) uint16 {
 	t.Helper()
-	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	return startLDAPFakeAt(t, "127.0.0.1:0", config, serve)
+}
+
+func startLDAPFakeAt(t *testing.T, address string, config *tls.Config, serve serveFunc) uint16 {
+	t.Helper()
+	l, err := tls.Listen("tcp", address, config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,19 +10,23 @@ import (
 	"testing"
 )
 
-// proxyPassword is the password of the user monitor at the proxies: not in ASCII, for RFC 7617 has it sent as UTF-8.
-const proxyPassword = "pässwörd: 1"
+// The passwords of Squid's users: monitor's is not in ASCII, for RFC 7617 has it sent as UTF-8, which a JVM does not.
+const (
+	proxyPassword = "pässwörd: 1"
+	javaPassword  = "password"
+)
 
 // startSquid runs Squid with a port that is open to all but for forbidden.test, and one for those who authenticate.
 func startSquid(t *testing.T) (open, known uint16) {
 	t.Helper()
 	squid, folder := needProgram(t, "squid"), sharedFolder(t)
-	hash, err := exec.Command(needProgram(t, "openssl"), "passwd", "-apr1", proxyPassword).Output()
+	hashes, err := exec.Command(needProgram(t, "openssl"), "passwd", "-apr1", proxyPassword, javaPassword).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	monitor, java, _ := strings.Cut(string(hashes), "\n")
 	users := filepath.Join(folder, "users")
-	writeFile(t, users, "monitor:"+string(hash))
+	writeFile(t, users, "monitor:"+monitor+"\njava:"+java)
 	if err := os.Chmod(users, 0o644); err != nil { // Squid drops to a user of its own
 		t.Fatal(err)
 	}

@@ -1,9 +1,13 @@
 package netcheck
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -172,4 +176,74 @@ func TestProxyPasswordOnce(t *testing.T) {
 	}
 	writeFile(t, file, "another guess")
 	expectResult(t, target, check.Fail, check.ProxyAuth, "does not take", "proxy")
+}
+
+// TestInsideProxyAddresses: of a proxy with two addresses, the first that takes the connection is used; with none, the
+// first is told, and where this host has no way to any of them, that.
+func TestInsideProxyAddresses(t *testing.T) {
+	inside(t)
+	port := startTCPAt(t, "127.0.0.2:0", say("HTTP/1.1 403 No\r\n\r\n"))
+	target := TLSTarget{Server: Server{Host: "a.test", Port: 443, Proxy: &Proxy{Host: "half.test", Port: port}}}
+	told := make(chan string, 1)
+	target.Reaching = func(_ context.Context, host string, addresses []netip.Addr) map[netip.Addr]string {
+		told <- fmt.Sprintf("%s at %d addresses", host, len(addresses))
+		return nil
+	}
+	result := expectResult(t, target, check.Fail, check.ProxyDenied,
+		fmt.Sprintf("the proxy half.test:%d (127.0.0.2:%d) does not connect to a.test:443: it answers 403 No", port,
+			port), "proxy")
+	if want := fmt.Sprintf("a.test:443 via 127.0.0.2:%d", port); len(result.Endpoints) != 1 ||
+		result.Endpoints[0].Address != want {
+		t.Errorf("endpoints %+v, want one, %s", result.Endpoints, want)
+	}
+	if got := <-told; got != "half.test at 2 addresses" {
+		t.Errorf("it was told to reach %s: a host behind a proxy is not reached", got)
+	}
+	target.Reaching = nil
+	target.Proxy.Port = uint16(freePort(t))
+	expectResult(t, target, check.Fail, check.ProxyRefused, "cannot be reached: the connection is refused", "connect")
+	target.Proxy.Host = "six.test"
+	expectResult(t, target, check.Fail, check.ConnectNoAddress, "only IPv6", "connect")
+	target.Proxy.Host, target.Source = "half.test", netip.MustParseAddr("203.0.113.5")
+	expectResult(t, target, check.Fail, check.ConnectSource, "203.0.113.5 is not an address of this host", "connect")
+}
+
+// TestTunnelOfJava has a real JVM go through Squid: it asks without a user first, and authenticates by Basic only where it
+// is told to. That is what TunnelBasicDisabled is about.
+func TestTunnelOfJava(t *testing.T) {
+	t.Parallel()
+	java, javac := needProgram(t, "java"), needProgram(t, "javac")
+	port := startTCP(t, untilClosed)
+	_, known := startSquid(t)
+	folder := t.TempDir()
+	source := filepath.Join(folder, "Tunnel.java")
+	writeFile(t, source, `
+import java.net.*;
+public class Tunnel {
+	public static void main(String[] a) throws Exception {
+		Authenticator.setDefault(new Authenticator() {
+			protected PasswordAuthentication getPasswordAuthentication() {
+				return new PasswordAuthentication("java", a[2].toCharArray());
+			}
+		});
+		Proxy proxy = new Proxy(Proxy.Type.HTTP, new InetSocketAddress("127.0.0.1", Integer.parseInt(a[0])));
+		URLConnection c = new URL("https://127.0.0.1:" + a[1] + "/").openConnection(proxy);
+		c.setReadTimeout(500);
+		try { c.getInputStream(); } catch (Exception e) { System.out.println(e); }
+	}
+}
+`)
+	if out, err := exec.Command(javac, "-J-XX:TieredStopAtLevel=1", "-d", folder, source).CombinedOutput(); err != nil {
+		t.Fatalf("javac: %v: %s", err, out)
+	}
+	for option, want := range map[string]string{
+		"-Dx=": "Proxy returns \"HTTP/1.1 407 Proxy Authentication Required\"",
+		"-Djdk.http.auth.tunneling.disabledSchemes=": "java.net.SocketTimeoutException", // the tunnel is there, and silent
+	} {
+		out, err := exec.Command(java, "-XX:TieredStopAtLevel=1", option, "-cp", folder, "Tunnel", fmt.Sprint(known),
+			fmt.Sprint(port), javaPassword).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v: %s, want %s", option, err, out, want)
+		}
+	}
 }

@@ -85,8 +85,9 @@ func resultName(code uint16) string {
 	return "unassigned"
 }
 
-// broken explains an operation without a result. Heard says that something came since its request was sent.
-func broken(ctx context.Context, operation string, heard bool, err error) *Error {
+// broken explains an operation without a result. Strayed says that messages came which answer no request of ours: half of
+// an answer is none of them, but a directory that is slow.
+func broken(ctx context.Context, operation string, strayed bool, err error) *Error {
 	e := &Error{Operation: operation, Code: CodeNone, Err: err}
 	malformed, isMalformed := errors.AsType[*notLDAP](err)
 	switch {
@@ -96,7 +97,7 @@ func broken(ctx context.Context, operation string, heard bool, err error) *Error
 		e.Cause, e.Detail = check.LDAPMalformed, err.Error()
 	case isMalformed:
 		e.Cause, e.Detail = check.LDAPMalformed, malformed.Error()
-	case errors.Is(err, os.ErrDeadlineExceeded) && heard && operation != OpSearch:
+	case errors.Is(err, os.ErrDeadlineExceeded) && strayed && operation != OpSearch:
 		e.Cause, e.Detail = check.LDAPMalformed, "the directory sends something, but no answer"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		e.Cause, e.Detail = check.LDAPTimeout, "no answer in time"

@@ -45,14 +45,13 @@ func rootDSEAttributes() []string {
 
 // RootDSE reads what the directory says of itself. One that answers, but does not show it, is an Error with the code 0.
 func (s *Session) RootDSE(ctx context.Context) (*RootDSE, error) {
-	before := s.wire.received
 	id, err := s.send(ctx, searchRequest("", scopeBase, 2, wholeSeconds(ctx), present(), rootDSEAttributes()...))
 	if err != nil {
-		return nil, s.failed(ctx, OpRootDSE, before, err)
+		return nil, s.failed(ctx, OpRootDSE, err)
 	}
 	values, told, err := s.readEntry(id)
 	if err != nil {
-		return nil, s.failed(ctx, OpRootDSE, before, err)
+		return nil, s.failed(ctx, OpRootDSE, err)
 	}
 	if told.code != 0 {
 		return nil, refused(OpRootDSE, told, s.anonymous)

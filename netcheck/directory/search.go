@@ -58,14 +58,13 @@ func (s *Session) Search(ctx context.Context, what Search) (Found, error) {
 // next asks for a page, or for everything, and counts what comes. It is done when there is no other page to ask for. The
 // number of pages is bounded by the octets that the directory may send.
 func (c *counting) next(ctx context.Context) (done bool, err error) {
-	before := c.session.wire.received
 	id, err := c.request(ctx)
 	if err != nil {
-		return true, c.session.failed(ctx, OpSearch, before, err)
+		return true, c.session.failed(ctx, OpSearch, err)
 	}
 	end, err := c.read(id)
 	if err != nil {
-		return true, c.session.failed(ctx, OpSearch, before, err)
+		return true, c.session.failed(ctx, OpSearch, err)
 	}
 	if end == nil { // cut off
 		c.More = true

@@ -24,6 +24,7 @@ type Session struct {
 	wire      *wire
 	anonymous bool // as long as nobody is bound
 	sent      int  // requests
+	strays    int  // messages that answered none of the requests that wait
 	stop      func() bool
 }
 
@@ -96,21 +97,20 @@ func (s *Session) WhoAmI(ctx context.Context) (string, error) {
 
 // ask sends a request that one response answers, and reads its result.
 func (s *Session) ask(ctx context.Context, operation string, answer byte, request []byte) (response, result, error) {
-	before := s.wire.received
 	id, err := s.send(ctx, request)
 	if err != nil {
-		return response{}, result{}, s.failed(ctx, operation, before, err)
+		return response{}, result{}, s.failed(ctx, operation, err)
 	}
 	r, err := s.await(id)
 	if err == nil && r.op != answer {
 		err = &notLDAP{fmt.Errorf("%#02x is no response to it", r.op)}
 	}
 	if err != nil {
-		return response{}, result{}, s.failed(ctx, operation, before, err)
+		return response{}, result{}, s.failed(ctx, operation, err)
 	}
 	told, err := r.parseResult()
 	if err != nil {
-		return response{}, result{}, s.failed(ctx, operation, before, &notLDAP{err})
+		return response{}, result{}, s.failed(ctx, operation, &notLDAP{err})
 	}
 	return r, told, nil
 }
@@ -129,7 +129,7 @@ func (s *Session) send(ctx context.Context, request []byte, controls ...[]byte) 
 	return s.sent, err
 }
 
-// await reads until a response to that request comes. What answers no request is passed over: its octets count.
+// await reads until a response to that request comes. What answers another request is passed over: its octets count.
 func (s *Session) await(id int) (response, error) {
 	for {
 		r, err := s.wire.next()
@@ -143,6 +143,8 @@ func (s *Session) await(id int) (response, error) {
 			if err := s.notified(r); err != nil {
 				return r, err
 			}
+		default:
+			s.strays++
 		}
 	}
 }
@@ -182,10 +184,10 @@ func (d *disconnected) explain(operation string) *Error {
 	return e
 }
 
-// failed explains an error of an operation that began when before octets had come.
-func (s *Session) failed(ctx context.Context, operation string, before int, err error) error {
+// failed explains an error of an operation.
+func (s *Session) failed(ctx context.Context, operation string, err error) error {
 	if end, ok := errors.AsType[*disconnected](err); ok {
 		return end.explain(operation)
 	}
-	return broken(ctx, operation, s.wire.received > before, err)
+	return broken(ctx, operation, s.strays > 0, err)
 }

@@ -29,7 +29,7 @@ func StartTLS(ctx context.Context, conn net.Conn) error {
 			Detail: "the directory goes on in plain text after it agreed to begin TLS"}
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil { // the handshake has its own
-		return s.failed(ctx, OpStartTLS, 0, err)
+		return s.failed(ctx, OpStartTLS, err)
 	}
 	return nil
 }
