@@ -23,6 +23,7 @@ import (
 	"sallyport/netcheck"
 	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
+	"sallyport/tlsprobe/profile"
 )
 
 // Each of these benchmarks compares a check with a bare loop: the fewest lines that do the same over the wire with the
@@ -113,11 +114,17 @@ func (s servers) dial(ctx context.Context, address, name string) (net.Conn, erro
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
+// likeJava is the client that a check looks like where the configuration has a service.
+func likeJava() func() *tlsprobe.Like {
+	like := tlsprobe.NewLike(profile.Stock(17))
+	return func() *tlsprobe.Like { return like }
+}
+
 func BenchmarkCheckTLS(b *testing.B) {
 	s := newServers(b)
 	run := netcheck.TLS(netcheck.TLSTarget{
 		Server: netcheck.Server{Host: loopbackHost, Port: 443, ServerName: lab.CloudName, Roots: s.roots,
-			Warn: expiryWarn, Fail: expiryFail},
+			Warn: expiryWarn, Fail: expiryFail, Like: likeJava()},
 	})
 	bare := func(ctx context.Context) error {
 		conn, err := s.dial(ctx, webAddress, lab.CloudName)
@@ -155,7 +162,7 @@ func BenchmarkCheckLDAPS(b *testing.B) {
 	s := newServers(b)
 	run := netcheck.LDAPS(netcheck.LDAPSTarget{
 		Server: netcheck.Server{Host: loopbackHost, Port: 636, ServerName: lab.DirectoryName, Roots: s.roots,
-			Warn: expiryWarn, Fail: expiryFail},
+			Warn: expiryWarn, Fail: expiryFail, Like: likeJava()},
 		BindDN: lab.BindDN, PasswordFile: filepath.Join(s.dir, "ldap-password"),
 		BaseDN: lab.StaffDN, Filter: "(objectClass=person)", MinEntries: 1,
 	})
