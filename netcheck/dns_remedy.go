@@ -17,6 +17,9 @@ func remedyDNS(e *resolver.Error, expect []string) string {
 	if refused, ok := errors.AsType[*unvalidated](e.Err); ok {
 		return refused.remedy(server)
 	}
+	if remedy := remedyFault(e, server); remedy != "" {
+		return remedy
+	}
 	switch e.Cause {
 	case check.DNSNXDomain:
 		return fmt.Sprintf("Check the spelling of %s, and that the zone which %s answers from has it.", e.Name, server)
@@ -47,6 +50,26 @@ func remedyDNS(e *resolver.Error, expect []string) string {
 		return fmt.Sprintf("Check that %s is where the server takes DNS over HTTPS, and look into its log.", server)
 	default:
 		return remedyFor(e.Cause, server)
+	}
+}
+
+// remedyFault is for what a cause alone does not say; empty where it does.
+func remedyFault(e *resolver.Error, server string) string {
+	switch e.Fault {
+	case resolver.Unvalidated:
+		return fmt.Sprintf("Have %s validate (its trust anchor; the zone of %s must be signed), or write dnssec: off.",
+			server, e.Name)
+	case resolver.Internal:
+		return fmt.Sprintf("Write the address under expect if %s is meant to lead inside (split DNS); else find out why %s "+
+			"answers so.", e.Name, server)
+	case resolver.NotOffered:
+		return fmt.Sprintf("Ask who runs the zone of %s: it says on purpose that there is no such service.", e.Name)
+	case resolver.DeadTargets:
+		return fmt.Sprintf("Give the targets their addresses again, or take them out of the SRV records of %s.", e.Name)
+	case resolver.TooManyLinks:
+		return fmt.Sprintf("Let %s lead to its end by fewer aliases: resolvers follow some eleven of them.", e.Name)
+	default:
+		return ""
 	}
 }
 

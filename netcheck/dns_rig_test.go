@@ -46,6 +46,10 @@ func (c rigged) run(t *testing.T, change func(*DNSTarget)) check.Result {
 		t.Errorf("%s %s at %s: %s %q: %s\nwant %s %q with %q", c.query, c.qtype, c.server, r.Status, r.Cause, r.Detail,
 			c.status, c.cause, c.detail)
 	}
+	if strings.Contains(r.Detail, "no AD bit") && !strings.Contains(r.Remedy, "dnssec: off") ||
+		strings.Contains(r.Detail, "targets have") && !strings.Contains(r.Remedy, "SRV") {
+		t.Errorf("%s: %s\nis not mended by: %s", c.query, r.Detail, r.Remedy)
+	}
 	if (r.Cause != "") != (r.Remedy != "") || !printable(r.Detail+r.Remedy) {
 		t.Errorf("%s: cause %q has the remedy %q", c.query, r.Cause, r.Remedy)
 	}

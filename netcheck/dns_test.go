@@ -241,3 +241,27 @@ func command(t *testing.T, name string, args ...string) {
 		t.Errorf("%s %v: %v: %s", name, args, err, out)
 	}
 }
+
+// TestDNSInside holds that a public name with a private address fails, with the mend, unless it is expected or the host's
+// own.
+func TestDNSInside(t *testing.T) {
+	t.Parallel()
+	server := dnsrig.Fake(t, dnsrig.AnswerA("10.20.30.40"))
+	own := t.TempDir() + "/resolv.conf"
+	writeFile(t, own, "nameserver 127.0.0.1\nsearch our-own.com\n")
+	for name, c := range map[string]struct {
+		target DNSTarget
+		cause  check.Cause
+	}{
+		"public":   {DNSTarget{Query: "console.us.code42.com", resolvConf: own}, check.DNSMismatch},
+		"expected": {DNSTarget{Query: "console.us.code42.com", Expect: []string{"10.20.30.40"}}, ""},
+		"own":      {DNSTarget{Query: "dc1.our-own.com", resolvConf: own}, ""},
+		"private":  {DNSTarget{Query: "dc1.corp"}, ""},
+	} {
+		c.target.Type, c.target.Servers = "A", at(server)
+		r := DNS(c.target)(withTimeout(t, time.Second))
+		if r.Cause != c.cause || (c.cause != "") != strings.Contains(r.Remedy, "under expect") {
+			t.Errorf("%s: %q: %s (%s); want %q", name, r.Cause, r.Detail, r.Remedy, c.cause)
+		}
+	}
+}

@@ -22,6 +22,7 @@ type Error struct {
 	Server   string      // who answered, or did not; empty when nobody was asked
 	Rcode    string      // NXDOMAIN, SERVFAIL, ...; empty when no answer came
 	Extended []ExtendedError
+	Fault    Fault
 	Minor    bool   // a program that uses the answer is served all the same
 	Detail   string // what was seen, escaped
 	Err      error  // what the system said; nil when a server answered

@@ -71,7 +71,8 @@ func (x *Exchanger) judgeTargets(ctx context.Context, v Verdict) Verdict {
 	if len(dead) == 0 {
 		return v
 	}
-	v = v.failed(check.DNSDangling, "%d of %d targets have no address: %s", len(dead), len(targets), summary(dead))
+	v = v.failed(check.DNSDangling, "%d of %d targets have no address: %s", len(dead), len(targets), summary(dead)).
+		as(DeadTargets)
 	v.Minor = len(dead) < len(targets)
 	return v
 }

@@ -11,10 +11,23 @@ import (
 	"sallyport/check"
 )
 
+// Fault tells apart what one cause stands for, where different things mend it.
+type Fault uint8
+
+// The faults. The zero value is that the cause says it all.
+const (
+	Unvalidated  Fault = iota + 1 // a good answer, but the server does not say that it validated it
+	Internal                      // an address of an inner network for a public name
+	NotOffered                    // the service's one target is the root
+	DeadTargets                   // targets of a service have no address
+	TooManyLinks                  // a chain of aliases that is good, but too long
+)
+
 // Verdict is what an answer means. Text in it is escaped.
 type Verdict struct {
 	Cause   check.Cause // empty when the answer is good
-	Minor   bool        // a program that uses the answer is served all the same
+	Fault   Fault
+	Minor   bool // a program that uses the answer is served all the same
 	Detail  string
 	Data    []string   // of the records of the type asked for, normalised, sorted, without duplicates
 	Chain   []string   // the names that aliases led through, the first one left out
@@ -33,12 +46,18 @@ func (v Verdict) failed(cause check.Cause, format string, args ...any) Verdict {
 	return v
 }
 
+// as is the verdict with its fault.
+func (v Verdict) as(f Fault) Verdict {
+	v.Fault = f
+	return v
+}
+
 // asError is the verdict as an error. Programs hear the first answer's rcode; the last one explains.
 func (v Verdict) asError(first, last *dns.Msg) *Error {
 	if v.Cause == "" {
 		return nil
 	}
-	return &Error{Cause: v.Cause, Minor: v.Minor, Detail: v.Detail, Rcode: RcodeName(first.Rcode),
+	return &Error{Cause: v.Cause, Fault: v.Fault, Minor: v.Minor, Detail: v.Detail, Rcode: RcodeName(first.Rcode),
 		Extended: ExtendedErrors(last)}
 }
 
@@ -57,10 +76,11 @@ func judge(w *way, msg *dns.Msg, want Want) Verdict {
 		return v.failed(check.DNSDangling, "the name is an alias that leads back to itself: %s leads to %s",
 			summary(v.Chain), w.links[len(w.links)-1].Target)
 	case w.long:
-		return v.failed(check.DNSDangling, "the name is an alias of an alias, and so on: more than %d links", MaxLinks)
+		return v.failed(check.DNSDangling, "the name is an alias of an alias, and so on: more than %d links", MaxLinks).
+			as(TooManyLinks)
 	case w.gaveUp && len(w.records) > 0:
 		return v.failed(check.DNSDangling, "answers SERVFAIL, though each link of the chain by itself: its %d aliases "+
-			"one after another are too many for the server", len(w.links))
+			"one after another are too many for the server", len(w.links)).as(TooManyLinks)
 	case msg.Rcode != dns.RcodeSuccess:
 		return judgeRcode(w, v, msg)
 	case len(v.Data) == 0:
@@ -115,11 +135,11 @@ func (v Verdict) judgeData(w *way, want Want) Verdict {
 	}
 	if want.Authenticated && !w.validated {
 		return v.failed(check.DNSMismatch, "answers %s, but does not say that it validated the answer (no AD bit)",
-			v.Summary())
+			v.Summary()).as(Unvalidated)
 	}
 	if len(want.Data) == 0 && notOffered(v.records) {
 		return v.failed(check.DNSNoData, "answers that the service is decidedly not offered: the target is the root "+
-			"(RFC 2782)")
+			"(RFC 2782)").as(NotOffered)
 	}
 	if len(want.Data) > 0 || !IsPublicName(w.q.Name) {
 		return v
@@ -137,12 +157,11 @@ func (v Verdict) judgeAddresses(q Question, want Want) Verdict {
 		if err != nil {
 			continue
 		}
-		what := unfitForPublic(addr)
-		if what == "" && !want.owns(q.Name) {
-			what = internal(addr)
-		}
-		if what != "" {
+		if what := unfitForPublic(addr); what != "" {
 			return v.failed(check.DNSMismatch, "answers %s, %s, for a public name", data, what)
+		}
+		if what := internal(addr); what != "" && !want.owns(q.Name) {
+			return v.failed(check.DNSMismatch, "answers %s, %s, for a public name", data, what).as(Internal)
 		}
 	}
 	return v

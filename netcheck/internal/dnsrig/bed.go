@@ -54,7 +54,7 @@ var given sync.Map //nolint:gochecknoglobals // ports are the process's, so is w
 func FreePort(t *testing.T) netip.AddrPort {
 	t.Helper()
 	for range 1000 {
-		port := 20_000 + rand.IntN(6_000) //nolint:gosec // any port does, nobody need not guess it
+		port := 10_000 + rand.IntN(22_000) //nolint:gosec // any port does, nobody need not guess it
 		if _, taken := given.LoadOrStore(port, true); taken {
 			continue
 		}

@@ -13,10 +13,7 @@ import (
 // Fake is a server by UDP that answers each packet with what answer makes of it.
 func Fake(t *testing.T, answer func(query []byte) [][]byte) netip.AddrPort {
 	t.Helper()
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(FreePort(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := listen(t)
 	var group sync.WaitGroup
 	group.Go(func() {
 		buf := make([]byte, 4096)
@@ -32,6 +29,20 @@ func Fake(t *testing.T, answer func(query []byte) [][]byte) netip.AddrPort {
 	})
 	t.Cleanup(func() { _ = conn.Close(); group.Wait() })
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// listen takes a free port, or another where somebody else was quicker.
+func listen(t *testing.T) *net.UDPConn {
+	t.Helper()
+	var err error
+	for range 10 {
+		var conn *net.UDPConn
+		if conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(FreePort(t))); err == nil {
+			return conn
+		}
+	}
+	t.Fatal(err)
+	return nil
 }
 
 // Reply is the answer to query after edit has worked on it.
