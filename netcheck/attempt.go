@@ -31,6 +31,8 @@ const (
 // attempt is what was seen at one address of a target.
 type attempt struct {
 	address netip.AddrPort
+	host    string               // host:port, of one of several servers; empty: the target has one
+	alone   bool                 // no other address of that host
 	from    dial.Options         // every connection of the attempt is made from there
 	via     *via                 // and through that proxy; nil: through none
 	local   netip.AddrPort       // which the first of them had
@@ -120,7 +122,14 @@ func (a *attempt) label() string {
 	if a.via != nil {
 		return a.via.label()
 	}
-	return a.address.String()
+	switch {
+	case a.host == "":
+		return a.address.String()
+	case a.alone:
+		return a.host
+	default:
+		return a.host + " (" + a.address.Addr().String() + ")"
+	}
 }
 
 // further names the problems of the certificates besides the headline.

@@ -49,6 +49,9 @@ func classifyTyped(err error) (cause check.Cause, detail string, ok bool) {
 	if cause, detail, ok = classifyLDAP(err); ok {
 		return cause, detail, true
 	}
+	if cause, detail, ok = classifyDiscovery(err); ok {
+		return cause, detail, true
+	}
 	return classifyDNS(err)
 }
 

@@ -1,6 +1,7 @@
 package netcheck
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -92,6 +93,7 @@ func (t Server) announce(ctx context.Context, host string, addresses []netip.Add
 	if t.Reaching == nil || isAddress(host) {
 		return nil
 	}
+	host = cmp.Or(t.domain, host)
 	return t.Reaching(ctx, host, addresses)
 }
 

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 
 	"sallyport/check"
 	"sallyport/netcheck/directory"
+	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
 )
 
@@ -32,6 +34,8 @@ type LDAPSTarget struct {
 	// Refused remembers passwords that a directory has refused; give one value to all checks that use the same account.
 	// Nil means one of the check's own, which lives as long as the check.
 	Refused *RefusedSecrets
+
+	resolvers []resolver.Server // asked for the domain's servers; none: those of resolv.conf
 }
 
 // LDAPS is the run of a check of the kind ldaps. Each address of the directory is connected to and shaken hands with as
@@ -75,18 +79,23 @@ type ldapsRun struct {
 	refusedNow string // the address that refused the user in this run; guarded by the user's turn
 
 	mu      sync.Mutex
-	servers map[string]*LDAPServerEvidence // by address
+	servers map[netip.AddrPort]*LDAPServerEvidence
+
+	discovered []string // host:port of the domain's servers
 }
 
 func newLDAPSRun(target LDAPSTarget, filter directory.Filter, memory *directories) *ldapsRun {
-	return &ldapsRun{LDAPSTarget: target, filter: filter, memory: memory, servers: map[string]*LDAPServerEvidence{}}
+	return &ldapsRun{LDAPSTarget: target, filter: filter, memory: memory, servers: map[netip.AddrPort]*LDAPServerEvidence{}}
 }
 
 func (r *ldapsRun) result(ctx context.Context) check.Result {
 	options := r.prepare()
-	attempts, err := r.reach(ctx, options, r.use)
+	attempts, err := r.reachAll(ctx, options)
 	if err != nil {
 		result := unresolved(err, r.String())
+		if result.Cause.Layer() == check.LayerLDAP {
+			result.Remedy = r.remedy(result.Cause)
+		}
 		result.Evidence = r.evidence(nil)
 		return result
 	}
@@ -169,7 +178,7 @@ func (r *ldapsRun) boundAs(attempts []attempt) string {
 		return "anonymous"
 	}
 	for i := range attempts {
-		if s := r.servers[attempts[i].address.String()]; s != nil && s.Identity != "" {
+		if s := r.servers[attempts[i].address]; s != nil && s.Identity != "" {
 			return s.Identity
 		}
 	}
@@ -178,12 +187,12 @@ func (r *ldapsRun) boundAs(attempts []attempt) string {
 
 func (r *ldapsRun) counted(attempts []attempt) string {
 	at := slices.IndexFunc(attempts, func(a attempt) bool {
-		return a.skipped == "" && r.servers[a.address.String()] != nil
+		return a.skipped == "" && r.servers[a.address] != nil
 	})
 	if at < 0 {
 		return "entries"
 	}
-	s := r.servers[attempts[at].address.String()]
+	s := r.servers[attempts[at].address]
 	switch {
 	case s.More:
 		return fmt.Sprintf("more than %d entries", s.Entries-1)

@@ -14,6 +14,8 @@ type LDAPSEvidence struct {
 	Filter     string               `json:"filter,omitempty"`
 	MinEntries int                  `json:"min_entries"`
 	TLS        *TLSEvidence         `json:"tls,omitempty"`
+	Discover   string               `json:"discover,omitempty"`   // the domain whose servers DNS was asked for
+	Discovered []string             `json:"discovered,omitempty"` // host:port of each
 	Servers    []LDAPServerEvidence `json:"servers,omitempty"`
 }
 
@@ -45,7 +47,7 @@ func (r *ldapsRun) server(a *attempt) *LDAPServerEvidence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := &LDAPServerEvidence{Address: a.address.String()}
-	r.servers[e.Address] = e
+	r.servers[a.address] = e
 	return e
 }
 
@@ -76,11 +78,12 @@ func (e *LDAPServerEvidence) note(got directory.Found, err error) {
 func (r *ldapsRun) evidence(attempts []attempt) LDAPSEvidence {
 	e := LDAPSEvidence{BindDN: cleanText(r.BindDN, maxLDAPText), BaseDN: cleanText(r.BaseDN, maxLDAPText),
 		MinEntries: r.MinEntries, TLS: newTLSEvidence(attempts)}
+	e.Discover, e.Discovered = cleanText(r.Discover, maxLDAPText), r.discovered
 	if r.BaseDN != "" {
 		e.Filter = cleanText(r.Filter, maxLDAPText)
 	}
 	for i := range attempts {
-		if s := r.servers[attempts[i].address.String()]; s != nil {
+		if s := r.servers[attempts[i].address]; s != nil {
 			e.Servers = append(e.Servers, *s)
 		}
 	}

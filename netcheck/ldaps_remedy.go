@@ -64,7 +64,8 @@ func accessRemedies() map[check.Cause]string {
 		check.LDAPInsufficientAccess: "Grant USER the right to read and search below BASE at TARGET.",
 		check.LDAPTooFewEntries: "Find out where the entries below BASE have gone, or what hides them from USER; " +
 			"lower min_entries if there are meant to be fewer.",
-		check.LDAPSizeLimit: "Raise the size limit of TARGET for USER, or set min_entries below it.",
+		check.LDAPSizeLimit: "Raise the size limit of TARGET for USER, or set min_entries below it; where there are " +
+			"more entries than max_entries, narrow the filter or raise it.",
 		check.LDAPTimeLimit: "Index the attributes of the filter at TARGET, or raise its time limit for USER.",
 		check.LDAPAdminLimit: "Index the attributes of the filter at TARGET, or raise the administrative limit for " +
 			"USER (Active Directory: the LDAP policies of ntdsutil).",
@@ -75,6 +76,10 @@ func directoryRemedies() map[check.Cause]string {
 	return map[check.Cause]string{
 		check.LDAPReferral: "Point the check, and the sync, to the server that holds BASE: TARGET refers to " +
 			"another one.",
+		check.LDAPNoServer: "Have the domain TARGET publish its directory servers (SRV records at _ldaps._tcp or " +
+			"_ldap._tcp.dc._msdcs), or name one by url.",
+		check.LDAPNoPaging: "Allow paged results at TARGET to USER (OpenLDAP: limits size.prtotal), or ask for fewer " +
+			"entries than its size limit.",
 		check.LDAPBusy: "Find out what keeps TARGET busy, or check it less often.",
 		check.LDAPUnavailable: "Start the database behind TARGET, or wait until it has come up: it says that it is " +
 			"unavailable.",

@@ -41,6 +41,7 @@ type Server struct {
 	// ClientCertificate is shown to a server that asks for one.
 	ClientCertificate ClientCertificate
 
+	domain string      // whose servers DNS names; one that it named is announced by that; empty: none
 	before []step      // taken on each connection before TLS begins
 	clock  clockReader // asks what time the server has; nil: it has no way to tell
 
