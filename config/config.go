@@ -179,8 +179,9 @@ type LDAPS struct {
 	BaseDN          string // empty: the rootDSE alone is read
 	Filter          string
 	MinEntries      int
-	MaxEntries      int // 0: any number
-	PageSize        int // entries to one page of the search (RFC 2696); 0: no pages
+	MaxEntries      int  // 0: any number
+	PageSize        int  // entries to one page of the search (RFC 2696); 0: no pages
+	Paged           bool // page_size is written: pages are asked for at any rate
 	FollowReferrals bool
 	Schedule
 }

@@ -171,6 +171,7 @@ func judgeSearched(r *reader, f *found, l *LDAPS) {
 	case !given:
 		l.MinEntries = 1
 	}
+	l.Paged = base && f.has("page_size") && l.PageSize > 0
 	if f.has("max_entries") && f.sound("min_entries") && l.MaxEntries > 0 && l.MaxEntries < l.MinEntries {
 		r.wrong(f.at("max_entries"), "write a larger max_entries, or a smaller min_entries",
 			"max_entries (%d) is less than min_entries (%d)", l.MaxEntries, l.MinEntries)

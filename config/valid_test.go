@@ -75,7 +75,7 @@ report:
 	root := LDAPS{Name: "directory", Server: server("dc1.example", 636), Schedule: schedule}
 	staff := root
 	staff.Name, staff.BaseDN, staff.Filter, staff.MinEntries = "staff", "DC=corp", "(objectClass=*)", 1
-	staff.PageSize = 500
+	staff.PageSize = 500 // not written, so that pages are asked for only where they are needed
 	want := Config{
 		File:  "x.yaml",
 		Paths: Paths{State: "/var/lib/sallyport", Runtime: "/run/sallyport"},

@@ -76,7 +76,7 @@ func (r *ldapsRun) discover(ctx context.Context) ([]resolver.Target, error) {
 // reachOne reaches one of the domain's servers. One whose name has no address is an attempt that failed.
 func (r *ldapsRun) reachOne(ctx context.Context, target resolver.Target, options tlsprobe.Options) []attempt {
 	server := r.Server
-	server.Host, server.Port, server.ServerName, server.domain = target.Host, target.Port, "", r.Discover
+	server.Host, server.Port, server.domain = target.Host, target.Port, r.Discover
 	attempts, err := server.reach(ctx, options, r.use)
 	if err != nil {
 		attempts = []attempt{{err: err}}

@@ -205,12 +205,13 @@ func (r *ldapsRun) searchAt(ctx context.Context, at directory.Link, bound bool, 
 func (r *ldapsRun) elsewhere(at directory.Link, bound bool) *ldapsRun {
 	target, filter := r.LDAPSTarget, r.filter
 	target.Host, target.Port, target.ServerName, target.before, target.clock = at.Host, at.Port, "", nil, nil
+	target.shown = nil
 	target.BaseDN = cmp.Or(at.Base, r.BaseDN)
 	if !at.Filter.IsZero() {
 		filter = at.Filter
 	}
 	if !bound {
-		target.BindDN, target.SASLExternal = "", false
+		target.BindDN, target.SASLExternal, target.ClientCertificate = "", false, ClientCertificate{}
 	}
 	run := newLDAPSRun(target, filter, r.memory)
 	run.secret = r.secret

@@ -11,6 +11,10 @@ func (r *ldapsRun) remedy(cause check.Cause) string {
 	if cause.Layer() != check.LayerLDAP {
 		return remedyFor(cause, r.String())
 	}
+	if r.SASLExternal && (cause == check.LDAPStrongAuthRequired || cause == check.LDAPInvalidCredentials) {
+		return "Have " + r.String() + " ask for client certificates, trust the authority of this host's, and know its name as " +
+			"a user (OpenLDAP: TLSVerifyClient, authz-regexp)."
+	}
 	for _, remedies := range []map[check.Cause]string{accountRemedies(), accessRemedies(), directoryRemedies()} {
 		if sentence, ok := remedies[cause]; ok {
 			words := strings.NewReplacer("TARGET", r.String(), "USER", cleanText(r.who(), maxLDAPText),
@@ -22,10 +26,14 @@ func (r *ldapsRun) remedy(cause check.Cause) string {
 }
 
 func (r *ldapsRun) who() string {
-	if r.BindDN == "" {
+	switch {
+	case r.SASLExternal:
+		return "the user of the client certificate"
+	case r.BindDN == "":
 		return "the anonymous user"
+	default:
+		return r.BindDN
 	}
-	return r.BindDN
 }
 
 func accountRemedies() map[check.Cause]string {

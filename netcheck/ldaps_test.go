@@ -181,6 +181,48 @@ func TestLDAPSNoStartTLS(t *testing.T) {
 	}
 }
 
+// TestLDAPSExternal binds by a client certificate at slapds that demand one, take one, and do without.
+func TestLDAPSExternal(t *testing.T) {
+	t.Parallel()
+	const mapped = "\nauthz-regexp \"cn=localhost\" \"cn=reader,dc=test\""
+	tests := []struct {
+		name, global string
+		starttls     bool
+		shown        bool
+		cause        check.Cause
+		detail       string
+		last         string
+	}{
+		{"demanded", "TLSVerifyClient demand", false, true, "", "bound as dn:cn=localhost,", phaseSearch},
+		{"mapped to a user", "TLSVerifyClient try" + mapped, false, true, "", "bound as dn:cn=reader,dc=test,", phaseSearch},
+		{"by StartTLS", "TLSVerifyClient demand" + mapped, true, true, "", "bound as dn:cn=reader,dc=test,", phaseSearch},
+		{"demanded, and not shown", "TLSVerifyClient demand", false, false, check.TLSClientCertificate, "", phaseBind},
+		{"not asked for", "TLSVerifyClient never", false, true, check.LDAPStrongAuthRequired, "SASL EXTERNAL", phaseBind},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := startSlapd(t, []string{"127.0.0.1"}, tt.global)
+			target := s.target(t, "")
+			target.PasswordFile, target.SASLExternal = "", true
+			if tt.starttls {
+				target.StartTLS, target.Port = true, s.plain
+			}
+			if tt.shown {
+				target.ClientCertificate = ClientCertificate{CertificateFile: s.certFile, KeyFile: s.keyFile}
+			}
+			r := LDAPS(target)(withTimeout(t, 2*time.Second))
+			if r.Cause != tt.cause || !strings.Contains(r.Detail, tt.detail) || lastPhase(r) != tt.last {
+				t.Errorf("got %s %q in phase %s: %s; want %q with %q in %s", r.Status, r.Cause, lastPhase(r), r.Detail,
+					tt.cause, tt.detail, tt.last)
+			}
+			if tt.cause == check.LDAPStrongAuthRequired && !strings.Contains(r.Remedy, "client certificates") {
+				t.Errorf("remedy %q", r.Remedy)
+			}
+		})
+	}
+}
+
 // TestLDAPSAnonymousBindRefused has a slapd that refuses the bind itself.
 func TestLDAPSAnonymousBindRefused(t *testing.T) {
 	t.Parallel()

@@ -101,8 +101,10 @@ func wireLDAPS(
 ) check.Check {
 	target := netcheck.LDAPSTarget{
 		Server: wireServer(c.Name, c.Server, roots, reaching),
-		BindDN: c.BindDN, PasswordFile: c.PasswordFile, BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries,
-		Refused: refused,
+		StartTLS: c.StartTLS, Discover: c.Discover,
+		BindDN: c.BindDN, PasswordFile: c.PasswordFile, SASLExternal: c.SASLExternal, Refused: refused,
+		BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries, MaxEntries: c.MaxEntries,
+		PageSize: c.PageSize, Paged: c.Paged, FollowReferrals: c.FollowReferrals,
 	}
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindLDAPS, Target: directory(c),

@@ -7,6 +7,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"sallyport/check"
 )
 
@@ -62,7 +64,11 @@ func (s *Session) Bind(ctx context.Context, dn, password string) error {
 // BindExternal authenticates by the client certificate of the connection (RFC 4513 section 5.2.3).
 func (s *Session) BindExternal(ctx context.Context) error {
 	s.anonymous = false
-	return s.bind(ctx, externalBind())
+	err := s.bind(ctx, externalBind())
+	if told, ok := errors.AsType[*Error](err); ok && told.Code == ldap.LDAPResultAuthMethodNotSupported {
+		told.Detail = "the directory takes no certificate of this connection for a bind (SASL EXTERNAL): " + told.Detail
+	}
+	return err
 }
 
 func (s *Session) bind(ctx context.Context, request []byte) error {
