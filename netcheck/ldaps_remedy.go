@@ -12,8 +12,8 @@ func (r *ldapsRun) remedy(cause check.Cause) string {
 		return remedyFor(cause, r.String())
 	}
 	if r.SASLExternal && (cause == check.LDAPStrongAuthRequired || cause == check.LDAPInvalidCredentials) {
-		return "Have " + r.String() + " ask for client certificates, trust the authority of this host's, and know its name as " +
-			"a user (OpenLDAP: TLSVerifyClient, authz-regexp)."
+		return "Have " + r.String() + " ask for client certificates, trust the authority of this host's, and know its " +
+			"name as a user (OpenLDAP: TLSVerifyClient, authz-regexp)."
 	}
 	for _, remedies := range []map[check.Cause]string{accountRemedies(), accessRemedies(), directoryRemedies()} {
 		if sentence, ok := remedies[cause]; ok {

@@ -100,7 +100,7 @@ func wireLDAPS(
 	c config.LDAPS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching, after []string,
 ) check.Check {
 	target := netcheck.LDAPSTarget{
-		Server: wireServer(c.Name, c.Server, roots, reaching),
+		Server:   wireServer(c.Name, c.Server, roots, reaching),
 		StartTLS: c.StartTLS, Discover: c.Discover,
 		BindDN: c.BindDN, PasswordFile: c.PasswordFile, SASLExternal: c.SASLExternal, Refused: refused,
 		BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries, MaxEntries: c.MaxEntries,
