@@ -149,7 +149,7 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 		return err
 	}
 	defer func() { _ = a.conn.Close() }()
-	if a.via != nil {
+	if a.via != nil && a.warning == nil {
 		a.warning = a.via.doubt()
 	}
 	a.phases[len(a.phases)-1].Duration = a.facts.Duration // without the wait for an alert

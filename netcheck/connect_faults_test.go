@@ -5,9 +5,15 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"sallyport/check"
 	"sallyport/netcheck/dial"
@@ -112,6 +118,74 @@ func TestInsideConnectFaults(t *testing.T) {
 			t.Parallel()
 			expectFault(t, TLSTarget{Server: Server{Host: test.host, Port: test.port}}, test.cause, test.words)
 		})
+	}
+}
+
+// TestInsideFilter has a program of a control group, as sandboxes attach one, refuse what would connect.
+func TestInsideFilter(t *testing.T) {
+	inside(t)
+	group := refusingGroup(t)
+	join := func(group string) { writeFile(t, filepath.Join(group, "cgroup.procs"), strconv.Itoa(os.Getpid())) }
+	join(group)
+	defer join(filepath.Dir(group))
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		expectFault(t, TLSTarget{Server: Server{Host: host, Port: 1000}}, check.ConnectBlockedHere,
+			"operation not permitted")
+	}
+}
+
+// refusingGroup is a new control group whose processes may not connect: its program of two instructions returns 0 to each
+// connect(2), which then is EPERM (BPF_CGROUP_INET4_CONNECT and its sibling, linux/bpf.h).
+func refusingGroup(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	command(t, "mount", "-t", "cgroup2", "none", root)
+	t.Cleanup(func() { command(t, "umount", root) })
+	group := filepath.Join(root, "sallyport-test-"+strconv.Itoa(os.Getpid()))
+	if err := os.Mkdir(group, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(group); err != nil {
+			t.Error(err)
+		}
+	})
+	at, err := unix.Open(group, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(at) }()
+	for _, attach := range []uint32{unix.BPF_CGROUP_INET4_CONNECT, unix.BPF_CGROUP_INET6_CONNECT} {
+		attachRefusal(t, at, attach)
+	}
+	return group
+}
+
+// attachRefusal loads a program that returns 0 and attaches it to a control group.
+func attachRefusal(t *testing.T, group int, attach uint32) {
+	t.Helper()
+	code := []uint64{0xb7, 0x95} // r0 = 0; exit
+	license := []byte("MIT\x00")
+	load := struct {
+		kind, count   uint32
+		code, license uint64
+		_             [44]byte
+		attach        uint32
+	}{
+		kind: unix.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, count: uint32(len(code)), attach: attach,
+		code: uint64(uintptr(unsafe.Pointer(&code[0]))), license: uint64(uintptr(unsafe.Pointer(&license[0]))),
+	}
+	program, _, number := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&load)), unsafe.Sizeof(load))
+	runtime.KeepAlive(code)
+	runtime.KeepAlive(license)
+	if number != 0 {
+		t.Fatalf("load: %v", number)
+	}
+	defer func() { _ = unix.Close(int(program)) }()
+	link := struct{ group, program, attach, flags uint32 }{uint32(group), uint32(program), attach, 0}
+	_, _, number = unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_ATTACH, uintptr(unsafe.Pointer(&link)), unsafe.Sizeof(link))
+	if number != 0 {
+		t.Fatalf("attach: %v", number)
 	}
 }
 

@@ -63,7 +63,17 @@ func TestHTTPAnswers(t *testing.T) {
 			}
 		})
 	}
-	target := localTarget(ports["forbidden"], r.roots)
+	target := localTarget(startOpenSSL(t, chain, "-www", "-alpn", "h2,http/1.1"), r.roots)
+	target.ALPN = []string{"h2", "http/1.1"}
+	if seen := expectResult(t, target, check.OK, "", "TLS 1.3", "tls").Evidence.(*TLSEvidence); seen.ALPN != "h2" {
+		t.Errorf("without a request, %q was agreed on", seen.ALPN)
+	}
+	target.HTTP = asking("GET")
+	if seen := expectResult(t, target, check.OK, "", "HTTP 200 ok",
+		"http").Evidence.(*TLSEvidence); seen.ALPN != "http/1.1" {
+		t.Errorf("with a request of HTTP/1.1, %q was agreed on", seen.ALPN)
+	}
+	target = localTarget(ports["forbidden"], r.roots)
 	target.HTTP = &HTTPRequest{Method: "HEAD", Path: "/", Statuses: []StatusRange{{200, 200}, {403, 404}}}
 	expectResult(t, target, check.OK, "", "HTTP 403 Forbidden", "http")
 }

@@ -53,7 +53,7 @@ type Server struct {
 // TLSTarget is a TLS server to check.
 type TLSTarget struct {
 	Server
-	HTTP *HTTPRequest // sent over each verified connection; nil: nothing is
+	HTTP *HTTPRequest // sent by HTTP/1.1 over each verified connection, and h2 not offered then; nil: nothing is
 }
 
 // Reaching is told to which addresses of a host connections will be made, so that who lets packets out knows them, and

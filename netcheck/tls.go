@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/check"
@@ -22,6 +23,9 @@ const alertWait = time.Second
 func TLS(target TLSTarget) func(context.Context) check.Result {
 	target.Server = target.remembering()
 	target.clock = target.dateOf
+	if target.HTTP != nil {
+		target.ALPN = slices.DeleteFunc(slices.Clone(target.ALPN), func(p string) bool { return p == "h2" })
+	}
 	return func(ctx context.Context) check.Result {
 		attempts, err := target.reachAll(ctx)
 		if err != nil {
