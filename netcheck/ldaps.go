@@ -31,6 +31,9 @@ type LDAPSTarget struct {
 	Discover        string // the domain whose servers DNS names, in place of Host; empty: Host is the server
 	Paged           bool   // pages of PageSize are asked for at any rate, and a directory without them fails
 
+	// Directories are all at which the configuration has the user: what one has refused is held back from all of them,
+	// and tried again when they change. Empty means this one.
+	Directories []string
 	// Refused remembers passwords that a directory has refused; give one value to all checks that use the same account.
 	// Nil means one of the check's own, which lives as long as the check.
 	Refused *RefusedSecrets
@@ -44,12 +47,17 @@ type LDAPSTarget struct {
 //
 // A wrong password is tried once: binds of one user go one after the other, the first refusal (resultCode 49) ends them
 // for the run, and where it may be the password that is wrong, no later run tries that password again. Such a run fails
-// with ldap.not-retried until the content of the password file changes. So that one silent address does not keep the
-// turn from the others, a bind gets at most half of the time that is left to its address.
+// with ldap.not-retried until the content of the password file changes, the user or the directories do, or an operator
+// releases it. A password that has never succeeded and whose bind is not answered is not sent to that address again for
+// half an hour. So that one silent address does not keep the turn from the others, a bind gets at most half of the time
+// that is left to its address.
 func LDAPS(target LDAPSTarget) func(context.Context) check.Result {
 	target.Filter = cmp.Or(target.Filter, "(objectClass=*)")
 	if target.Refused == nil {
 		target.Refused = new(RefusedSecrets)
+	}
+	if len(target.Directories) == 0 {
+		target.Directories = []string{target.String()}
 	}
 	target.Server = target.remembering()
 	if target.StartTLS {
@@ -73,7 +81,9 @@ type ldapsRun struct {
 	LDAPSTarget
 	filter    directory.Filter
 	memory    *directories
-	secret    string
+	account   *account
+	place     string // of the directories, as the account has it
+	secret    secret
 	secretErr error
 
 	refusedNow string // the address that refused the user in this run; guarded by the user's turn
@@ -85,7 +95,8 @@ type ldapsRun struct {
 }
 
 func newLDAPSRun(target LDAPSTarget, filter directory.Filter, memory *directories) *ldapsRun {
-	return &ldapsRun{LDAPSTarget: target, filter: filter, memory: memory, servers: map[netip.AddrPort]*LDAPServerEvidence{}}
+	return &ldapsRun{LDAPSTarget: target, filter: filter, memory: memory, servers: map[netip.AddrPort]*LDAPServerEvidence{},
+		account: target.Refused.of(target.BindDN), place: placeOf(target.Directories)}
 }
 
 func (r *ldapsRun) result(ctx context.Context) check.Result {
@@ -107,7 +118,7 @@ func (r *ldapsRun) prepare() tlsprobe.Options {
 	options := tlsprobe.Options{}
 	if r.BindDN != "" {
 		r.secret, r.secretErr = readSecret(r.PasswordFile)
-		if _, held := r.Refused.find(r.BindDN, r.secret); held || r.secretErr != nil {
+		if r.secretErr != nil || r.account.holds(r.place, r.secret) {
 			options.AwaitAlert = alertWait // nothing will be read above TLS
 		}
 	}
@@ -127,7 +138,7 @@ func (r *ldapsRun) judge(attempts []attempt) check.Result {
 	if result.Status == check.OK {
 		result.Detail = r.describe(attempts)
 	}
-	result.Remedy = r.remedy(result.Cause)
+	result.Remedy = r.mend(result.Cause, attempts)
 	r.shown.noteChange(&result, attempts, r.String())
 	return result
 }

@@ -3,11 +3,10 @@ package netcheck
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"sallyport/check"
 	"sallyport/netcheck/directory"
+	"sallyport/netcheck/memory"
 )
 
 func (r *ldapsRun) withoutSecret() error {
@@ -28,12 +27,11 @@ func (r *ldapsRun) bind(ctx context.Context, a *attempt, session *directory.Sess
 			return err
 		})
 	}
-	turn := r.Refused.turn(r.BindDN)
 	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
+	case r.account.turn <- struct{}{}:
+		defer func() { <-r.account.turn }()
 	case <-ctx.Done():
-		return a.timed(phaseBind, func() error { return noTurn(ctx) })
+		return a.timed(phaseBind, func() error { return noTurn(ctx, "the bind at another address took too long") })
 	}
 	if r.refusedNow != "" {
 		a.skipped = "not bound: " + r.refusedNow + " has just refused the user"
@@ -56,33 +54,31 @@ func (r *ldapsRun) bindExternal(ctx context.Context, session *directory.Session,
 	return err
 }
 
-func noTurn(ctx context.Context) error {
+func noTurn(ctx context.Context, why string) error {
 	e := &directory.Error{Operation: directory.OpBind, Code: directory.CodeNone, Err: ctx.Err()}
 	if !errors.Is(ctx.Err(), context.Canceled) {
-		e.Cause, e.Detail = check.LDAPTimeout, "not tried in time: the bind at another address took too long"
+		e.Cause, e.Detail = check.LDAPTimeout, "not tried in time: "+why
 	}
 	return e
 }
 
-// bindOnce sends the password, and remembers when it is refused. It must be called in the user's turn.
+// bindOnce sends the password, unless it is held back, and remembers what came of it. It must be called in the user's turn.
 func (r *ldapsRun) bindOnce(ctx context.Context, a *attempt, session *directory.Session, seen *LDAPServerEvidence) error {
-	if before, ok := r.Refused.find(r.BindDN, r.secret); ok {
-		return &directory.Error{Cause: check.LDAPNotRetried, Operation: directory.OpBind,
-			Code: directory.CodeNone, Detail: fmt.Sprintf(
-				"held back, so as not to lock the account: %s refused this password (%s) at %s", before.by, before.cause,
-				before.since.UTC().Format(time.RFC3339))}
+	try, err := r.account.begin(ctx, r.place, a.address.String(), r.secret)
+	if errors.Is(err, memory.ErrBusy) {
+		return noTurn(ctx, "another process binds as the same user for too long")
+	}
+	if err != nil {
+		return &directory.Error{Cause: check.LDAPNotRetried, Operation: directory.OpBind, Code: directory.CodeNone, Err: err,
+			Detail: err.Error()}
 	}
 	part, cancel := context.WithTimeout(ctx, share(ctx, 1, 2))
 	defer cancel()
-	err := session.Bind(part, r.BindDN, r.secret)
+	err = session.Bind(part, r.BindDN, r.secret.text)
+	try.end(session, err)
 	seen.noteBind(err)
-	refused, ok := errors.AsType[*directory.Error](err)
-	if !ok || refused.Code != directory.ResultInvalidCredentials {
-		return err
-	}
-	r.refusedNow = a.address.String()
-	if refused.BlamesSecret() {
-		r.Refused.add(r.BindDN, r.secret, refusal{since: time.Now(), cause: refused.Cause, by: r.refusedNow})
+	if told, ok := errors.AsType[*directory.Error](err); ok && told.Code == directory.ResultInvalidCredentials {
+		r.refusedNow = a.address.String()
 	}
 	return err
 }

@@ -17,12 +17,16 @@ func (r *ldapsRun) remedy(cause check.Cause) string {
 	}
 	for _, remedies := range []map[check.Cause]string{accountRemedies(), accessRemedies(), directoryRemedies()} {
 		if sentence, ok := remedies[cause]; ok {
-			words := strings.NewReplacer("TARGET", r.String(), "USER", cleanText(r.who(), maxLDAPText),
-				"FILE", cleanText(r.PasswordFile, maxLDAPText), "BASE", cleanText(r.BaseDN, maxLDAPText))
-			return words.Replace(sentence)
+			return r.fill(sentence)
 		}
 	}
 	return remedyFor(cause, r.String())
+}
+
+// fill puts the names of this check in place of the words in capitals.
+func (r *ldapsRun) fill(sentence string) string {
+	return strings.NewReplacer("TARGET", r.String(), "USER", cleanText(r.who(), maxLDAPText),
+		"FILE", cleanText(r.PasswordFile, maxLDAPText), "BASE", cleanText(r.BaseDN, maxLDAPText)).Replace(sentence)
 }
 
 func (r *ldapsRun) who() string {
@@ -54,8 +58,7 @@ func accountRemedies() map[check.Cause]string {
 			"logon.",
 		check.LDAPAccountLocked: "Unlock USER in the directory, and find out who tries a wrong password for it: " +
 			"this check tries none twice.",
-		check.LDAPNotRetried: "Put the right password of USER into FILE: changed content, or a restart of " +
-			"Sallyport, lets the check bind again.",
+		check.LDAPNotRetried: "Put the right password of USER into FILE: the same one is not tried again.",
 		check.LDAPStrongAuthRequired: "Allow a simple bind over TLS for USER at TARGET (Active Directory: LDAP " +
 			"channel binding must not be required).",
 	}

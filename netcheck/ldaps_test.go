@@ -387,8 +387,8 @@ func TestReadSecret(t *testing.T) {
 		writeFile(t, path, tt.content)
 		got, err := readSecret(path)
 		said := fmt.Sprint(err)
-		if got != tt.want || (err == nil) != (tt.wrong == "") || !strings.Contains(said, tt.wrong) {
-			t.Errorf("%s: got %q, %v; want %q, error with %q", tt.name, got, err, tt.want, tt.wrong)
+		if got.text != tt.want || (err == nil) != (tt.wrong == "") || !strings.Contains(said, tt.wrong) {
+			t.Errorf("%s: got %q, %v; want %q, error with %q", tt.name, got.text, err, tt.want, tt.wrong)
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)

@@ -22,12 +22,12 @@ func (v *via) credentials() (dial.Basic, error) {
 		return dial.Basic{}, v.unauthorized(err)
 	}
 	if v.Refused != nil {
-		if before, held := v.Refused.find(v.account(), secret); held {
+		if before, held := v.Refused.ofProxy(v.account()).find(secret); held {
 			return dial.Basic{}, v.unauthorized(fmt.Errorf("held back, so as not to lock the account: %s refused this "+
-				"password at %s", before.by, before.since.UTC().Format(time.RFC3339)))
+				"password at %s", before.By, before.Since.UTC().Format(time.RFC3339)))
 		}
 	}
-	return dial.Basic{User: v.User, Password: secret}, nil
+	return dial.Basic{User: v.User, Password: secret.text}, nil
 }
 
 func (v *via) unauthorized(err error) error {
@@ -39,7 +39,8 @@ func (v *via) unauthorized(err error) error {
 func (v *via) refusedAs(as dial.Basic, err error) error {
 	told, ok := errors.AsType[*dial.ProxyError](err)
 	if ok && told.Answer.Status == http.StatusProxyAuthRequired && v.Refused != nil {
-		v.Refused.add(v.account(), as.Password, refusal{since: time.Now(), cause: check.ProxyAuth, by: v.used.String()})
+		v.Refused.ofProxy(v.account()).add(secret{text: as.Password},
+			tried{Since: time.Now(), Cause: check.ProxyAuth, By: v.used.String()})
 	}
 	return v.refused(err)
 }

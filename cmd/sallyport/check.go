@@ -9,7 +9,6 @@ import (
 
 	"sallyport/check"
 	"sallyport/monitor"
-	"sallyport/netcheck"
 )
 
 // checkWorkers is how many checks run at a time in `sallyport check`.
@@ -17,11 +16,13 @@ const checkWorkers = 16
 
 func newCheck(opts *options) *cobra.Command {
 	var out reporting
+	var retry bool
 	cmd := &cobra.Command{
 		Use:   "check [NAME...]",
 		Short: "Run every check once, or those named, and exit",
 		Example: "  sallyport check\n" +
 			"  sallyport check directory -o json\n" +
+			"  sallyport check directory --retry-refused    # its account was mended: try the password once more\n" +
 			"  sallyport check -o nagios",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return opts.checkNames(), cobra.ShellCompDirectiveNoFileComp
@@ -35,18 +36,27 @@ func newCheck(opts *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			checks, err := wireChecks(conf, new(netcheck.RefusedSecrets), follower.Reaching)
+			log := newLogger(cmd.ErrOrStderr(), "check")
+			kept := keeping(conf, log)
+			checks, err := wireChecks(conf, kept, follower.Reaching)
 			if err != nil {
 				return err
 			}
 			if checks, err = named(checks, names); err != nil {
 				return err
 			}
-			results := monitor.Once(cmd.Context(), checks, checkWorkers, newLogger(cmd.ErrOrStderr(), "check"))
+			if retry {
+				if err := kept.release(cmd.Context(), conf.Checks.LDAPS, checkNames(checks)); err != nil {
+					return err
+				}
+			}
+			results := monitor.Once(cmd.Context(), checks, checkWorkers, log)
 			return out.report(cmd, results)
 		},
 	}
 	out.bind(cmd)
+	cmd.Flags().BoolVar(&retry, "retry-refused", false,
+		"try passwords that a directory has refused once more: the account was mended, and the password is the same")
 	return cmd
 }
 
@@ -56,7 +66,7 @@ func (o *options) checkNames() []string {
 	if err != nil {
 		return nil
 	}
-	checks, err := wireChecks(conf, new(netcheck.RefusedSecrets), nil)
+	checks, err := wireChecks(conf, forgetting(), nil)
 	if err != nil {
 		return nil
 	}

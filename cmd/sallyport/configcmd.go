@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/config"
-	"sallyport/netcheck"
 )
 
 func newConfig(opts *options) *cobra.Command {
@@ -39,7 +38,7 @@ func newConfigCheck(opts *options) *cobra.Command {
 					return fmt.Errorf("%s: %w", conf.File, err)
 				}
 			}
-			if _, err := wireChecks(conf, new(netcheck.RefusedSecrets), nil); err != nil {
+			if _, err := wireChecks(conf, forgetting(), nil); err != nil {
 				return fmt.Errorf("%s: %w", conf.File, err)
 			}
 			for _, notice := range conf.Notices() {

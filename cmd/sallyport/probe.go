@@ -19,7 +19,6 @@ import (
 	"sallyport/control"
 	"sallyport/firewall/guard"
 	"sallyport/monitor"
-	"sallyport/netcheck"
 	"sallyport/netcheck/follower"
 	"sallyport/report/document"
 )
@@ -31,7 +30,7 @@ type probeProcess struct {
 	monitor  *monitor.Monitor
 	sinks    *sinks
 	health   *health
-	refused  netcheck.RefusedSecrets
+	kept     kept
 	guarded  chan struct{}      // closed, once, at the guard's first word
 	follower *follower.Follower // of the names that egress lets out
 	once     sync.Once
@@ -66,7 +65,7 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 
 	p := &probeProcess{
 		opts: opts, log: log, conf: conf, sinks: newSinks(log), guarded: make(chan struct{}),
-		elsewhere: opts.elsewhere(log),
+		elsewhere: opts.elsewhere(log), kept: keeping(conf, log),
 	}
 	p.health = newHealth(p.sinks.down)
 	if p.follower, err = newFollower(conf); err != nil {
@@ -136,7 +135,7 @@ func (p *probeProcess) awaitGuard(ctx context.Context, mode config.Mode) {
 
 // prepare makes all that a configuration needs, and changes nothing.
 func (p *probeProcess) prepare(conf *config.Config) (*prepared, error) {
-	checks, err := wireChecks(conf, &p.refused, p.follower.Reaching)
+	checks, err := wireChecks(conf, p.kept, p.follower.Reaching)
 	if err != nil {
 		return nil, err
 	}

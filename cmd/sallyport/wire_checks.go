@@ -18,11 +18,8 @@ import (
 )
 
 // wireChecks turns the configuration's checks into ones that run, in the order of the file: dns, tls, ldaps. Trust roots
-// are read once, here. The passwords that directories have refused outlive a reload. Reaching is told where each is about
-// to connect to.
-func wireChecks(
-	conf *config.Config, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching,
-) ([]check.Check, error) {
+// are read once, here. What is kept outlives a reload. Reaching is told where each is about to connect to.
+func wireChecks(conf *config.Config, kept kept, reaching netcheck.Reaching) ([]check.Check, error) {
 	trust := newTrust(conf.Trust)
 	var checks []check.Check
 	for _, c := range conf.Checks.DNS {
@@ -41,14 +38,14 @@ func wireChecks(
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, wireTLS(c, roots, refused, reaching, resolvers(conf.Checks.DNS, door(c))))
+		checks = append(checks, wireTLS(c, roots, kept, reaching, resolvers(conf.Checks.DNS, door(c))))
 	}
 	for _, c := range conf.Checks.LDAPS {
 		roots, err := trust.roots(c.Name, c.Roots)
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, wireLDAPS(c, roots, refused, reaching, resolvers(conf.Checks.DNS, c.Host)))
+		checks = append(checks, wireLDAPS(c, roots, kept, reaching, conf.Checks))
 	}
 	for i := range checks {
 		checks[i].Run = waiving(conf.Waivers, checks[i])
@@ -97,18 +94,20 @@ func dnsServers(configured []config.DNSServer, secure resolver.Secure) []resolve
 }
 
 func wireLDAPS(
-	c config.LDAPS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching, after []string,
+	c config.LDAPS, roots *tlsprobe.Roots, kept kept, reaching netcheck.Reaching, all config.Checks,
 ) check.Check {
 	target := netcheck.LDAPSTarget{
 		Server:   wireServer(c.Name, c.Server, roots, reaching),
 		StartTLS: c.StartTLS, Discover: c.Discover,
-		BindDN: c.BindDN, PasswordFile: c.PasswordFile, SASLExternal: c.SASLExternal, Refused: refused,
+		BindDN: c.BindDN, PasswordFile: c.PasswordFile, SASLExternal: c.SASLExternal,
 		BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries, MaxEntries: c.MaxEntries,
 		PageSize: c.PageSize, Paged: c.Paged, FollowReferrals: c.FollowReferrals,
+		Directories: directoriesOf(all.LDAPS, c.BindDN), Refused: kept.refused,
 	}
+	target.Seen = kept.seen
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindLDAPS, Target: directory(c),
-		After: after, Run: netcheck.LDAPS(target),
+		After: resolvers(all.DNS, c.Host), Run: netcheck.LDAPS(target),
 	})
 }
 

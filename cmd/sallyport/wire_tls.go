@@ -7,14 +7,12 @@ import (
 	"sallyport/tlsprobe"
 )
 
-func wireTLS(
-	c config.TLS, roots *tlsprobe.Roots, refused *netcheck.RefusedSecrets, reaching netcheck.Reaching, after []string,
-) check.Check {
+func wireTLS(c config.TLS, roots *tlsprobe.Roots, kept kept, reaching netcheck.Reaching, after []string) check.Check {
 	target := netcheck.TLSTarget{Server: wireServer(c.Name, c.Server, roots, reaching), HTTP: wireHTTP(c.HTTP)}
-	target.ALPN = c.ALPN
+	target.ALPN, target.Seen = c.ALPN, kept.seen
 	if c.Proxy != nil {
 		target.Proxy = &netcheck.Proxy{Host: c.Proxy.Host, Port: c.Proxy.Port, User: c.Proxy.User,
-			PasswordFile: c.Proxy.PasswordFile, Refused: refused}
+			PasswordFile: c.Proxy.PasswordFile, Refused: kept.refused}
 	}
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindTLS, Target: target.String(), After: after, Run: netcheck.TLS(target),

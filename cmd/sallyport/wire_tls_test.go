@@ -22,7 +22,7 @@ func TestTLSIsWired(t *testing.T) {
 		"refused: nothing listens": closed, "203.0.113.5 is not an address": from, `no interface "nowhere0"`: by,
 		"the proxy 127.0.0.1:9 cannot be reached": through,
 	} {
-		wired := wireTLS(c, nil, nil, nil, nil)
+		wired := wireTLS(c, nil, kept{}, nil, nil)
 		if r := wired.Run(t.Context()); r.Status != check.Fail || !strings.Contains(r.Detail, words) {
 			t.Errorf("%s: %s, want %s", r.Cause, r.Detail, words)
 		}

@@ -54,6 +54,9 @@ const farewell = 10 * time.Millisecond
 // Received is how many octets the directory has sent.
 func (s *Session) Received() int { return s.wire.received }
 
+// Asked says whether anything of a request was handed to the connection: what was may have arrived.
+func (s *Session) Asked() bool { return s.sent > 0 }
+
 // Bind authenticates with a DN and a password, or anonymously without a DN. A DN without a password would be
 // anonymous too (RFC 4513 section 5.1.2): the caller sees to it that there is one.
 func (s *Session) Bind(ctx context.Context, dn, password string) error {
