@@ -73,7 +73,7 @@ func beyondSchema() []string {
 		"anchor-alias", "bidi", "bom", "check-name-reserved", "check-name-twice", "confirm-within", "crlf",
 		"check-name-service", "dns-roots-without-tls", "dns-search", "dns-server-https-port", "dns-server-tls-port",
 		"dns-trust-anchor", "ldap-plain", "ldaps-discover-address", "ldaps-entries-order", "ldaps-sasl-and-bind",
-		"ldaps-starttls-twice", "service-log", "tls-http-status-reversed", "tls-source-family",
+		"ldaps-starttls-twice", "service-log", "tls-alpn-http", "tls-http-status-reversed", "tls-source-family",
 		"tls-source-family-of-defaults", "tls-source-family-of-proxy", "tls-source-unspecified",
 		"dns-expect", "dns-query-address", "dns-query-name", "dns-server-twice", "duplicate-key", "duration-short",
 		"credential-escapes", "directive", "egress-name-twice", "egress-to", "empty", "expiry-order", "explicit-key",

@@ -36,7 +36,22 @@ func tlsForm() form[TLS] {
 		default:
 			judgeServer(r, f, &t.Server, t.Host, "address")
 		}
+		judgeALPN(r, f, t)
 	})
+}
+
+// judgeALPN refuses to offer a protocol in which the request cannot be made: the server may choose it.
+func judgeALPN(r *reader, f *found, t *TLS) {
+	if !f.has("alpn", "http") {
+		return
+	}
+	for _, name := range t.ALPN {
+		if name != "http/1.1" && name != "http/1.0" {
+			r.wrong(f.at("alpn"), "write [http/1.1], or remove http", "with http, %s cannot be offered: the request is "+
+				"made in HTTP/1.1", quote(name))
+			return
+		}
+	}
 }
 
 // protocols is the form of the name of a protocol: 1 to 255 bytes (RFC 7301 section 3.1).

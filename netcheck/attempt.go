@@ -41,6 +41,7 @@ type attempt struct {
 	fetch   tlsprobe.FetchIssuer // of certificates that the server left out; nil where they are not fetched
 	shown   *certificates        // of what the check was shown before; nil remembers nothing
 	phases  []check.Phase
+	options tlsprobe.Options // of its handshakes
 	facts   tlsprobe.Facts
 	conn    *tls.Conn    // verified, and open only while the attempt's use runs
 	answer  *dial.Answer // to the HTTP request; nil: none

@@ -1,8 +1,10 @@
 package netcheck
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/tlsprobe/tlsprobetest"
 )
 
 func asClient(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }
@@ -141,5 +144,26 @@ func TestClientCertificateAtSlapd(t *testing.T) {
 	target.ClientCertificate.KeyFile = os.DevNull
 	if r := LDAPS(target)(withTimeout(t, 5*time.Second)); r.Cause != check.TLSClientCertificate || r.Remedy == "" {
 		t.Errorf("with a key that is none: %s %s: %s", r.Status, r.Cause, r.Detail)
+	}
+}
+
+// TestHangUpAfterARequest: a directory that asks everybody for a certificate, as Active Directory does, and does without
+// one, may hang up for another reason.
+func TestHangUpAfterARequest(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	config := &tls.Config{
+		Certificates: []tls.Certificate{tlsprobetest.Chain(r.leaf(t), r.intermediate)}, ClientAuth: tls.RequestClientCert,
+		SessionTicketsDisabled: true,
+	}
+	port := startTCP(t, func(conn *net.TCPConn) {
+		session := tls.Server(conn, config)
+		_, _ = session.Read(make([]byte, 1<<10))
+		_ = session.Close()
+	})
+	target := LDAPSTarget{Server: localTarget(port, r.roots).Server}
+	result := LDAPS(target)(withTimeout(t, 5*time.Second))
+	if result.Status != check.Fail || result.Cause != check.LDAPClosed {
+		t.Errorf("%s %s: %s", result.Status, result.Cause, result.Detail)
 	}
 }

@@ -136,6 +136,7 @@ func tryAll(ctx context.Context, attempts []attempt, options tlsprobe.Options, t
 
 // try goes through the phases of one address.
 func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) error {
+	a.options = options
 	conn, err := a.connect(ctx)
 	if err != nil {
 		return err

@@ -42,7 +42,7 @@ func (t TLSTarget) ask(ctx context.Context, a *attempt) error {
 			a.answer = &answer
 		}
 		if err != nil {
-			return a.facts.AfterHandshake(err)
+			return a.afterHandshake(ctx, err)
 		}
 		if a.warning == nil && !answer.Date.IsZero() {
 			a.warning = clockApart(answer.Received, answer.Date.Sub(answer.Received))

@@ -155,17 +155,17 @@ func (r *ldapsRun) use(ctx context.Context, a *attempt) error {
 	if err == nil && a.skipped == "" {
 		err = a.timed(phaseSearch, func() error { return r.search(ctx, a, session, seen) })
 	}
-	return a.beneath(session, err)
+	return a.beneath(ctx, session, err)
 }
 
 // beneath blames the layer of TLS where it is its alert that ended the session: a TLS 1.3 server refuses a client without
 // a certificate only after the handshake.
-func (a *attempt) beneath(session *directory.Session, err error) error {
+func (a *attempt) beneath(ctx context.Context, session *directory.Session, err error) error {
 	told, ok := errors.AsType[*directory.Error](err)
 	if !ok || told.Err == nil || session.Received() > 0 {
 		return err
 	}
-	if refused, ok := errors.AsType[*tlsprobe.HandshakeError](a.facts.AfterHandshake(told.Err)); ok {
+	if refused, ok := errors.AsType[*tlsprobe.HandshakeError](a.afterHandshake(ctx, told.Err)); ok {
 		return refused
 	}
 	return err

@@ -181,7 +181,7 @@ func (r *ldapsRun) searchAt(ctx context.Context, at directory.Link, bound bool, 
 		session := directory.Open(ctx, a.conn)
 		defer session.Close()
 		if err := there.bind(ctx, a, session, new(LDAPServerEvidence)); err != nil || a.skipped != "" {
-			return a.beneath(session, err)
+			return a.beneath(ctx, session, err)
 		}
 		got, err := session.Search(ctx, directory.Search{Base: there.BaseDN, Filter: there.filter, Limit: limit,
 			PageSize: there.PageSize})

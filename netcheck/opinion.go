@@ -89,6 +89,35 @@ func (a *attempt) helloDropped(ctx context.Context, options tlsprobe.Options) *o
 		"in %v, but an answer to a small one in %v", roughly(waited), roughly(facts.Duration))}
 }
 
+// afterHandshake explains the error of the first read. An alert says by itself that it is about the client certificate; a
+// server that hangs up may do so for what was asked. One that hangs up on a client that says nothing does not.
+func (a *attempt) afterHandshake(ctx context.Context, err error) error {
+	explained := a.facts.AfterHandshake(err)
+	failed, ok := errors.AsType[*tlsprobe.HandshakeError](explained)
+	if !ok || failed.Alert != 0 || a.hangsUp(ctx) {
+		return explained
+	}
+	return err
+}
+
+// hangsUp says whether the server ends a connection after the handshake for the client's certificate, unasked.
+func (a *attempt) hangsUp(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, share(ctx, 3, 4))
+	defer cancel()
+	conn, err := a.dialAgain(ctx)
+	if err != nil {
+		return false
+	}
+	options := a.options
+	options.AwaitAlert = min(alertWait, share(ctx, 1, 2))
+	_, session, err := tlsprobe.Handshake(ctx, conn, options)
+	if session != nil {
+		_ = session.Close()
+	}
+	failed, ok := errors.AsType[*tlsprobe.HandshakeError](err)
+	return ok && classifyHandshake(failed) == check.TLSClientCertificate
+}
+
 // again shakes hands on a new connection, which is closed, and says whether the server answered with anything at all.
 func (a *attempt) again(ctx context.Context, options tlsprobe.Options) (tlsprobe.Facts, bool) {
 	conn, err := a.dialAgain(ctx)
