@@ -203,6 +203,46 @@ func TestLDAPSHostile(t *testing.T) {
 	}
 }
 
+// TestLDAPSWithoutPages has a directory that lists no paged results and stops at its size limit.
+func TestLDAPSWithoutPages(t *testing.T) {
+	t.Parallel()
+	pki := newDirectoryPKI(t)
+	config := &tls.Config{Certificates: []tls.Certificate{pki.pair}}
+	port := startLDAPFake(t, config, bindsThen(func(w io.Writer, id int64) bool {
+		_, err := w.Write(append(message(id, entry("cn=x,dc=test")), message(id, result(0x65, 4, ""))...))
+		return err == nil
+	}))
+	for size, want := range map[int]check.Cause{0: check.LDAPSizeLimit, 500: check.LDAPNoPaging} {
+		target := LDAPSTarget{Server: Server{Host: "127.0.0.1", Port: port, Roots: pki.roots}, BaseDN: "dc=test",
+			MinEntries: 5, PageSize: size}
+		r := LDAPS(target)(withTimeout(t, 2*time.Second))
+		if r.Cause != want || !strings.Contains(r.Detail, "1 entries came before the limit") || r.Remedy == "" {
+			t.Errorf("pages of %d: got %q: %s; want %q", size, r.Cause, r.Detail, want)
+		}
+	}
+}
+
+// TestLDAPSStartTLSSilent has a server that accepts, and says nothing in plain text either.
+func TestLDAPSStartTLSSilent(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	const timeout = 500 * time.Millisecond
+	target := LDAPSTarget{StartTLS: true, BindDN: "cn=reader", PasswordFile: secretFile(t, "pw"),
+		Server: Server{Host: "127.0.0.1", Port: uint16(l.Addr().(*net.TCPAddr).Port)}}
+	began := time.Now()
+	r := LDAPS(target)(withTimeout(t, timeout))
+	if took := time.Since(began); took > timeout+100*time.Millisecond {
+		t.Errorf("took %s of %s", took, timeout)
+	}
+	if r.Cause != check.LDAPTimeout || lastPhase(r) != phaseStartTLS || !strings.Contains(r.Detail, "StartTLS") {
+		t.Errorf("got %q in phase %s: %s; want ldap.timeout in phase starttls", r.Cause, lastPhase(r), r.Detail)
+	}
+}
+
 // TestLDAPSClientCertificate has a TLS 1.3 server that refuses a client without a certificate: it says so only at the
 // first read, and the layer to blame is tls.
 func TestLDAPSClientCertificate(t *testing.T) {

@@ -117,11 +117,11 @@ func (r *ldapsRun) limited(got directory.Found, root *directory.RootDSE, err err
 	wrong := *told
 	wrong.Detail += fmt.Sprintf("; %d entries came before the limit", got.Entries)
 	switch {
+	case r.PageSize == 0:
+		wrong.Detail += ", asked for without pages (page_size)"
 	case root != nil && !root.Paging:
 		wrong.Cause = check.LDAPNoPaging
 		wrong.Detail += ", and the directory does not do paged results"
-	case r.PageSize == 0:
-		wrong.Detail += ", asked for without pages (page_size)"
 	}
 	return &wrong
 }

@@ -133,6 +133,15 @@ func TestLDAPSCauses(t *testing.T) {
 		{"nothing listens", reader, func(l *LDAPSTarget) { l.Port = uint16(freePort(t)) },
 			check.Fail, check.ConnectRefused, "", phaseConnect},
 	}
+	made := madeElsewhere()
+	for _, tt := range tests {
+		made[tt.cause] = "a row of this table"
+	}
+	for _, cause := range check.Causes() {
+		if cause.Layer() == check.LayerLDAP && made[cause] == "" {
+			t.Errorf("no real server brings about %s", cause)
+		}
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -155,6 +164,28 @@ func TestLDAPSCauses(t *testing.T) {
 				t.Errorf("ended in phase %q of %+v; want %q", lastPhase(r), r.Endpoints, tt.last)
 			}
 		})
+	}
+}
+
+// madeElsewhere are the causes of the layer that another test brings about with a real server.
+func madeElsewhere() map[check.Cause]string {
+	return map[check.Cause]string{
+		check.LDAPNotRetried: "TestLDAPSWrongPasswordOnce",
+		check.LDAPNoServer:   "TestLDAPSDiscovery",
+		check.LDAPMalformed:  "TestLDAPSOtherService",
+	}
+}
+
+// TestLDAPSOtherService has openssl behind the port, which sends each line back the wrong way round.
+func TestLDAPSOtherService(t *testing.T) {
+	t.Parallel()
+	registry := newRegistry(t)
+	port := startOpenSSL(t, []*paper{registry.leaf(t), registry.intermediate}, "-rev")
+	target := LDAPSTarget{Server: Server{Host: "127.0.0.1", Port: port, Roots: registry.roots},
+		BindDN: "cn=reader\n", PasswordFile: secretFile(t, "pw")}
+	r := LDAPS(target)(withTimeout(t, 2*time.Second))
+	if r.Cause != check.LDAPMalformed || !strings.Contains(r.Detail, "the answer is no LDAP") {
+		t.Errorf("got %s %q: %s; want ldap.malformed", r.Status, r.Cause, r.Detail)
 	}
 }
 
