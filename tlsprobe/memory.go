@@ -3,6 +3,7 @@ package tlsprobe
 import (
 	"crypto/x509"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 )
@@ -82,6 +83,7 @@ func (o VerifyOptions) lasting(v Verdict) (remembered, bool) {
 	if _, found := v.Headline(); found || !v.Trusted() || len(v.Path) == 0 {
 		return remembered{}, false
 	}
+	v.Findings, v.Path = slices.Clip(v.Findings), slices.Clip(v.Path) // who appends does not write into what is kept
 	r := remembered{verdict: v, from: latestStart(v.Path), until: ends(v.Path).Add(-max(o.Warn, o.Fail, 0))}
 	return r, !o.Time.Before(r.from) && !o.Time.After(r.until)
 }

@@ -24,8 +24,8 @@ const (
 // SourceSystem names the system's trust store in a list of sources.
 const SourceSystem = "system"
 
-// Roots are trusted authorities, parsed once and shared by every probe. They do not change: load them again when the
-// files do.
+// Roots are trusted authorities, parsed once and shared by every probe, at the same time too. They do not change: load
+// them again when the files do.
 type Roots struct {
 	pool      *x509.CertPool
 	bySubject map[string][]*x509.Certificate
