@@ -2,6 +2,7 @@ package netcheck
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -77,6 +78,13 @@ func TestDNSHostile(t *testing.T) {
 				}
 			})}
 		}, check.DNSDangling, "back to itself"},
+		{"an alias of ever another name", func(q []byte) [][]byte {
+			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) {
+				name := m.Question[0].Name
+				m.Answer = append(m.Answer, &dns.CNAME{Target: "x." + name,
+					Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 60}})
+			})}
+		}, check.DNSDangling, "more than 16 links"},
 		{"truncated, and no TCP", func(q []byte) [][]byte {
 			return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) { m.Truncated = true })}
 		}, check.DNSUnreachable, "refuses"},
@@ -195,4 +203,30 @@ func serveTCP(t *testing.T, server netip.AddrPort, serve func(net.Conn)) {
 		}
 	})
 	t.Cleanup(func() { _ = l.Close(); group.Wait() })
+}
+
+// TestDNSHostileService names more targets than anybody asks for, none of which is answered: the run ends in time.
+func TestDNSHostileService(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 10_000)
+	server := dnsrig.Fake(t, func(q []byte) [][]byte {
+		return [][]byte{dnsrig.Reply(q, func(m *dns.Msg) {
+			asked <- m.Question[0].Name
+			if m.Question[0].Qtype != dns.TypeSRV {
+				m.Rcode = dns.RcodeServerFailure
+				return
+			}
+			for i := range 120 {
+				target := fmt.Sprintf("d%d.", i)
+				m.Answer = append(m.Answer, &dns.SRV{Target: target, Port: 636,
+					Hdr: dns.RR_Header{Name: m.Question[0].Name, Rrtype: dns.TypeSRV, Class: dns.ClassINET, Ttl: 60}})
+			}
+			m.Compress = true
+		})}
+	})
+	r := DNS(DNSTarget{Query: "_ldaps._tcp.zone.test", Type: "SRV", Servers: at(server)})(withTimeout(t, 2*time.Second))
+	e := r.Evidence.(DNSEvidence).Servers[0]
+	if r.Cause != check.DNSDangling || len(e.Targets) != 32 || len(asked) > 1+2*32 {
+		t.Errorf("%q: %s; %d targets by %d questions", r.Cause, r.Detail, len(e.Targets), len(asked))
+	}
 }

@@ -16,12 +16,14 @@ const (
 	maxTargets = 32
 	// maxParallelTargets is how many are asked for at the same time.
 	maxParallelTargets = 8
+	// maxTargetAddresses is how many addresses of one are kept, of each family.
+	maxTargetAddresses = 8
 )
 
 // Instance is a target of a service, with where it leads.
 type Instance struct {
 	Target
-	Addresses []string    `json:"addresses,omitempty"` // A and AAAA
+	Addresses []string    `json:"addresses,omitempty"` // A and AAAA, the first few
 	Cause     check.Cause `json:"cause,omitempty"`     // why it has none
 }
 
@@ -88,7 +90,7 @@ func (x *Exchanger) instance(ctx context.Context, t Target) Instance {
 			continue
 		}
 		v := judgeReply(q, reply.Msg, Want{Data: nil})
-		found.Addresses = append(found.Addresses, v.Data...)
+		found.Addresses = append(found.Addresses, v.Data[:min(len(v.Data), maxTargetAddresses)]...)
 		if v.Cause != "" && found.Cause == "" {
 			found.Cause = v.Cause
 		}
