@@ -12,8 +12,8 @@ import (
 	"sallyport/netcheck/resolver"
 )
 
-// TestDNSRig asks servers of three houses, by every transport: unbound and BIND as validating resolvers before BIND and
-// Knot as authoritative ones.
+// TestDNSRig asks servers of three houses, by every transport: unbound, BIND and Knot Resolver, which validate, before BIND
+// and Knot, which have the zones.
 func TestDNSRig(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
@@ -56,7 +56,7 @@ func (c rigged) run(t *testing.T, change func(*DNSTarget)) check.Result {
 	return r
 }
 
-// rigAliases follows chains to their end, at the server that has them and at two resolvers, each of which says in its own
+// rigAliases follows chains to their end, at the server that has them and at three resolvers, each of which says in its own
 // way that it came to no end.
 func rigAliases(t *testing.T, rig dnsrig.Rig) {
 	for _, c := range []rigged{
@@ -79,7 +79,7 @@ func rigAliases(t *testing.T, rig dnsrig.Rig) {
 	} {
 		c.run(t, nil)
 	}
-	for _, server := range []netip.AddrPort{rig.Unbound, rig.Named} {
+	for _, server := range []netip.AddrPort{rig.Unbound, rig.Named, rig.Kresd} {
 		for _, c := range []rigged{
 			{server, "far.links.test", "A", check.OK, "", "192.0.2.2"},
 			{server, "gone-far.links.test", "A", check.Fail, check.DNSDangling,
@@ -137,7 +137,7 @@ func rigServices(t *testing.T, rig dnsrig.Rig) {
 // rejects.
 func rigValidation(t *testing.T, rig dnsrig.Rig) {
 	require := func(d *DNSTarget) { d.Authenticated = true }
-	for _, server := range []netip.AddrPort{rig.Unbound, rig.Named} {
+	for _, server := range []netip.AddrPort{rig.Unbound, rig.Named, rig.Kresd} {
 		for _, c := range []rigged{
 			{server, "www.k.test", "A", check.OK, "", "192.0.2.2"},
 			{server, "alias.k.test", "A", check.OK, "", "192.0.2.2"},

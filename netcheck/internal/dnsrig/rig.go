@@ -18,7 +18,7 @@ import (
 //go:embed zones
 var zones embed.FS
 
-// Rig is a small world of name servers: two authoritative ones, each by another house, and two validating resolvers
+// Rig is a small world of name servers: two authoritative ones, each by another house, and three validating resolvers
 // before them. All are on 127.0.0.1.
 type Rig struct {
 	Bind     netip.AddrPort // authoritative for links.test, forged.test (without its signatures) and closed.test (refused)
@@ -27,6 +27,7 @@ type Rig struct {
 	UnboundS netip.AddrPort // the same by TLS
 	UnboundH netip.AddrPort // the same by HTTPS, under /dns-query
 	Named    netip.AddrPort // a validating resolver by the house of Bind
+	Kresd    netip.AddrPort // a validating resolver by the house of Knot
 	Anchors  []string       // the DNSKEY records that they begin validation at
 
 	Roots *tlsprobe.Roots // the authority of the servers by TLS and HTTPS
@@ -37,7 +38,7 @@ func Start(t *testing.T) Rig {
 	t.Helper()
 	r := Rig{
 		Bind: FreePort(t), Knot: FreePort(t), Unbound: FreePort(t), UnboundS: FreePort(t), UnboundH: FreePort(t),
-		Named: FreePort(t),
+		Named: FreePort(t), Kresd: FreePort(t),
 	}
 	forgedKey := r.startAuthorities(t)
 	keys := awaitAnswer(t, r.Knot, "k.test.", dns.TypeDNSKEY, 2)
@@ -49,7 +50,7 @@ func Start(t *testing.T) Rig {
 		}
 	}
 	r.startResolvers(t)
-	for _, server := range []netip.AddrPort{r.Unbound, r.Named} {
+	for _, server := range []netip.AddrPort{r.Unbound, r.Named, r.Kresd} {
 		awaitAnswer(t, server, "www.k.test.", dns.TypeA, 1)
 	}
 	return r
@@ -93,6 +94,14 @@ func (r *Rig) startResolvers(t *testing.T) {
 	}
 	conf = r.configure(t, "resolver.conf", t.TempDir(), r.Named, "ANCHORS\n", anchors.String())
 	run(t, "named", "-f", "-n", "1", "-c", conf)
+
+	anchors.Reset()
+	for _, key := range r.Anchors {
+		fmt.Fprintf(&anchors, "trust_anchors.add('%s')\n", key)
+	}
+	dir := t.TempDir()
+	conf = r.configure(t, "kresd.conf", dir, r.Kresd, "ANCHORS\n", anchors.String())
+	run(t, "kresd", "-n", "-q", "-c", conf, dir)
 }
 
 // configure writes a server's configuration into its folder, and returns where.
