@@ -11,11 +11,11 @@ import (
 
 // Bounds on what a directory may send.
 const (
-	maxMessage  = 1 << 20  // octets of one message
-	baseBudget  = 64 << 10 // octets for a bind, the rootDSE and the end of a search
-	entryBudget = 2 << 10  // and for each entry that is asked for by its name alone
-	maxBudget   = 64 << 20 // and in all
-	readAhead   = 4 << 10  // octets that are read at once
+	maxMessage  = 1 << 20   // octets of one message
+	baseBudget  = 64 << 10  // octets for a bind, the rootDSE and the end of a search
+	entryBudget = 2 << 10   // and for each entry that is asked for by its name alone
+	maxBudget   = 256 << 20 // and in all: a million entries with names of some 200 octets
+	readAhead   = 4 << 10   // octets that are read at once
 )
 
 // errBudget says that a directory sent more than it was asked for.
