@@ -27,6 +27,8 @@ const (
 	treeKnot     = "127.0.0.3"  // knotd, authoritative for what it signs itself
 	treeUnbound  = "127.0.0.53" // unbound, a validating resolver
 	treeResolver = "127.0.0.54" // named, a validating resolver
+	treeTrusting = "127.0.0.55" // named, a resolver that does not validate
+	treeLosing   = "127.0.0.56" // the same, but it asks without EDNS0, so that no signature reaches it
 )
 
 // tree is a DNS of its own in a network namespace: a root zone, signed zones with each fault below it, and resolvers that
@@ -113,7 +115,8 @@ func newTree(t *testing.T) *tree {
 	}
 	w := &tree{t: t, dir: t.TempDir(), served: map[string]string{}}
 	w.run("ip", "link", "set", "lo", "up")
-	for _, address := range []string{treeNamed, treeResolver} { // named listens on addresses of interfaces only
+	// named listens on addresses of interfaces only.
+	for _, address := range []string{treeNamed, treeResolver, treeTrusting, treeLosing} {
 		w.run("ip", "address", "add", address+"/32", "dev", "lo")
 	}
 	delegations := map[string]string{".": "ns1 A 127.0.0.2\nns2 A 127.0.0.3\ned. NS ns2.\n" + w.startKnot()}
@@ -298,13 +301,20 @@ func (w *tree) startResolvers() {
 			fmt.Fprintf(&anchors, "  . static-ds %d %d %d %q;\n", ds.KeyTag, ds.Algorithm, ds.DigestType, ds.Digest)
 		}
 	}
-	w.write("resolver.conf", fmt.Sprintf(`options { directory %q; listen-on { %s; }; listen-on-v6 { none; };
-  recursion yes; allow-query { any; }; allow-recursion { any; }; dnssec-validation yes; empty-zones-enable no;
-  pid-file "resolver.pid"; session-keyfile none; query-source address 127.0.0.1; };
+	w.startNamedResolver(treeResolver, "resolver", "dnssec-validation yes;",
+		"trust-anchors {\n"+anchors.String()+"};\n")
+	w.startNamedResolver(treeTrusting, "trusting", "dnssec-validation no;", "")
+	w.startNamedResolver(treeLosing, "losing", "dnssec-validation no;", "server 0.0.0.0/0 { edns no; };\n")
+}
+
+// startNamedResolver starts a named that resolves from the tree's root.
+func (w *tree) startNamedResolver(address, name, options, more string) {
+	w.t.Helper()
+	w.write(name+".conf", fmt.Sprintf(`options { directory %q; listen-on { %s; }; listen-on-v6 { none; };
+  recursion yes; allow-query { any; }; allow-recursion { any; }; empty-zones-enable no;
+  pid-file "%s.pid"; session-keyfile none; query-source address 127.0.0.1; %s };
 controls {};
-trust-anchors {
-%s};
-zone "." { type hint; file "hints"; };
-`, w.dir, treeResolver, anchors.String()))
-	w.serve(treeResolver, "ec.", "named", "-4", "-g", "-n", "1", "-c", filepath.Join(w.dir, "resolver.conf"))
+%szone "." { type hint; file "hints"; };
+`, w.dir, address, name, options, more))
+	w.serve(address, "ec.", "named", "-4", "-g", "-n", "1", "-c", filepath.Join(w.dir, name+".conf"))
 }
