@@ -37,6 +37,29 @@ func relay(t *testing.T, server netip.AddrPort, edit func(*dns.Msg)) netip.AddrP
 	})
 }
 
+// distrustful is a resolver whose own validation fails for everything.
+func distrustful(t *testing.T, server netip.AddrPort) netip.AddrPort {
+	t.Helper()
+	return dnsrig.Fake(t, func(query []byte) [][]byte {
+		q := new(dns.Msg)
+		if q.Unpack(query) != nil {
+			return nil
+		}
+		if !q.CheckingDisabled {
+			return [][]byte{dnsrig.Reply(query, func(m *dns.Msg) { m.Rcode = dns.RcodeServerFailure })}
+		}
+		m, _, err := (&dns.Client{UDPSize: 4096}).Exchange(q, server.String())
+		if err != nil {
+			return nil
+		}
+		raw, err := m.Pack()
+		if err != nil {
+			return nil
+		}
+		return [][]byte{raw}
+	})
+}
+
 func unchanged(*dns.Msg) {}
 
 func stripped(m *dns.Msg) {
@@ -91,6 +114,8 @@ func TestValidate(t *testing.T) {
 		{"handed out", "forged.test.", to{plain}, check.Fail, check.DNSBogus, "or the records were changed",
 			"Compare with another resolver"},
 		{"beside one that refuses", "forged.test.", to{plain, validating}, check.Fail, check.DNSBogus, "2 of 2", ""},
+		{"refused for the resolver's own fault", "signed.test.", to{distrustful(t, validating)}, check.Fail, check.DNSBogus,
+			"it is the resolver whose clock", "clock and trust anchor"},
 		{"lost", "signed.test.", to{losing}, check.Fail, check.DNSMismatch, "hands out no signatures", "with DO"},
 		{"lost by one of two", "signed.test.", to{losing, plain}, check.Fail, check.DNSMismatch, "1 of 2", ""},
 	} {
@@ -103,7 +128,8 @@ func TestValidate(t *testing.T) {
 				t.Errorf("%s %s: %s\n%s", r.Status, r.Cause, r.Detail, r.Remedy)
 			}
 			e := r.Evidence.(DNSEvidence).Servers[0].DNSSEC
-			if e == nil || e.Status == "secure" != (c.cause == "") || e.Status == "secure" && len(e.Chain) == 0 {
+			secure := c.cause == "" || strings.Contains(c.name, "own fault")
+			if e == nil || e.Status == "secure" != secure || secure && len(e.Chain) == 0 {
 				t.Errorf("the evidence says %+v", e)
 			}
 		})
@@ -117,5 +143,38 @@ func TestValidateOutsideOfTheAnchor(t *testing.T) {
 		Validator: validatorFor(t, server, "signed.test.")})(withTimeout(t, 4*time.Second))
 	if r.Status != check.Fail || r.Cause != check.DNSMismatch || !strings.Contains(r.Detail, "no trust anchor stands") {
 		t.Errorf("%s %s: %s", r.Status, r.Cause, r.Detail)
+	}
+}
+
+// TestVerdictsOfAnswers holds which cause a verdict gives an answer, and what comes before what.
+func TestVerdictsOfAnswers(t *testing.T) {
+	verdict := func(status dnssec.Status, code dnssec.Code) dnssec.Verdict {
+		return dnssec.Verdict{Status: status, Reason: dnssec.Reason{Code: code, Zone: "zone.test"}}
+	}
+	denied := &resolver.Error{Cause: check.DNSNXDomain}
+	for _, c := range []struct {
+		name    string
+		own     *resolver.Error
+		verdict dnssec.Verdict
+		cause   check.Cause
+	}{
+		{"secure", nil, verdict(dnssec.Secure, ""), ""},
+		{"denied and secure", denied, verdict(dnssec.Secure, ""), ""},
+		{"denied and bogus", denied, verdict(dnssec.Bogus, dnssec.CodeDenialMissing), check.DNSBogus},
+		{"denied and unsigned", denied, verdict(dnssec.Insecure, dnssec.CodeUnsigned), ""},
+		{"unsigned", nil, verdict(dnssec.Insecure, dnssec.CodeUnsigned), check.DNSMismatch},
+		{"stripped", nil, verdict(dnssec.Indeterminate, dnssec.CodeStripped), check.DNSMismatch},
+		{"too costly", nil, verdict(dnssec.Indeterminate, dnssec.CodeTooCostly), check.DNSBogus},
+		{"no answer", nil, verdict(dnssec.Indeterminate, dnssec.CodeNoAnswer), check.DNSServFail},
+		{"a target without address, and unsigned", &resolver.Error{Cause: check.DNSDangling, Minor: true},
+			verdict(dnssec.Insecure, dnssec.CodeUnsigned), check.DNSMismatch},
+	} {
+		var cause check.Cause
+		if e := judgeValidated(&resolver.Answer{Err: c.own}, c.verdict, true, false); e != nil {
+			cause = e.Cause
+		}
+		if cause != c.cause {
+			t.Errorf("%s: %q, want %q", c.name, cause, c.cause)
+		}
 	}
 }

@@ -40,6 +40,26 @@ func TestKeyTrap(t *testing.T) {
 	}
 }
 
+// TestKeyTrapBelowAGoodKey is the same where the key that is vouched for is honest, and those below it are not.
+func TestKeyTrapBelowAGoodKey(t *testing.T) {
+	w := newWorld(t)
+	vouched := w.keys["test."]
+	w.zone("test.", "")
+	many := w.keys["test."]
+	set := []dns.RR{vouched.public}
+	for word := 1; word < 24; word++ {
+		set = append(set, sameTag(many.public, word))
+	}
+	w.keys["test."] = vouched
+	w.says("test.", dns.TypeDNSKEY, w.signed("test.", append(set, many.public)...))
+	w.keys["test."] = many
+	w.says("www.test.", dns.TypeA, w.set("test.", wwwA))
+	v := w.validate("www.test.", dns.TypeA)
+	if v.Status != dnssec.Indeterminate || v.Reason.Code != dnssec.CodeTooCostly || v.Verifications > 12 {
+		t.Errorf("%s after %d signatures", v, v.Verifications)
+	}
+}
+
 // TestDeepAliases holds that an answer of many zones ends at the bound of questions.
 func TestDeepAliases(t *testing.T) {
 	w := newWorld(t)
@@ -213,6 +233,23 @@ func FuzzTampered(f *testing.F) {
 		v := w.by(w.validator("."), q.Name, q.Type)
 		if got := dataOf(w.said["www.child.test.A"], q); v.Status == dnssec.Secure && !slices.Equal(got, want) {
 			t.Errorf("%v passes for %v", got, want)
+		}
+	})
+}
+
+// BenchmarkValidate is a validation whose keys are known, and one from the root.
+func BenchmarkValidate(b *testing.B) {
+	w := newWorld(b)
+	w.says("www.test.", dns.TypeA, w.set("test.", wwwA))
+	q, answer := dnssec.Question{Name: "www.test.", Type: dns.TypeA}, w.said["www.test.A"]
+	b.Run("known", func(b *testing.B) {
+		for v := w.validator("."); b.Loop(); {
+			v.Validate(b.Context(), w.ask, q, answer, w.now)
+		}
+	})
+	b.Run("from the root", func(b *testing.B) {
+		for b.Loop() {
+			w.validator(".").Validate(b.Context(), w.ask, q, answer, w.now)
 		}
 	})
 }

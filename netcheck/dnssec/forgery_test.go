@@ -136,6 +136,28 @@ func TestForgeries(t *testing.T) {
 			w.says("www.test.", dns.TypeA, append(w.signedFor("test.", -4*time.Hour, -time.Hour, w.records(wwwA)...),
 				w.set("test.", wwwA)[1]))
 		}, dnssec.Secure, ""},
+		{"keys signed by one that nobody vouches for, beside the true one", "www.test.", dns.TypeA, func(w *world) {
+			good, trueDS := w.keys["test."].public, w.said["test.DS"]
+			w.zone("test.", ".")
+			w.said["test.DS"] = trueDS
+			w.says("test.", dns.TypeDNSKEY, w.signed("test.", good, w.keys["test."].public))
+			w.says("www.test.", dns.TypeA, w.set("test.", wwwA))
+		}, dnssec.Bogus, dnssec.CodeKeyMissing},
+		{"a DS record made from a wildcard's", "www.child.test.", dns.TypeA, func(w *world) {
+			ds := w.keys["child.test."].public.ToDS(dns.SHA256)
+			ds.Hdr.Name = "*.test."
+			set := w.signed("test.", ds)
+			set[0].Header().Name, set[1].Header().Name = "child.test.", "child.test."
+			w.says("child.test.", dns.TypeDS, set)
+			w.says("www.child.test.", dns.TypeA, w.set("child.test.", "www.child.test. 300 IN A 192.0.2.66"))
+		}, dnssec.Bogus, dnssec.CodeBadSignature},
+		{"an alias that is denied", "www.test.", dns.TypeMX, func(w *world) {
+			w.denies("www.test.", dns.TypeMX, 0, w.set("test.", "www.test. 300 IN NSEC test. CNAME RRSIG NSEC"))
+		}, dnssec.Bogus, dnssec.CodeDenialMissing},
+		{"only the keys come without signatures", "www.test.", dns.TypeA, func(w *world) {
+			w.says(".", dns.TypeDNSKEY, bare(w.said[".DNSKEY"].Answer))
+			w.says("www.test.", dns.TypeA, w.set("test.", wwwA))
+		}, dnssec.Indeterminate, dnssec.CodeStripped},
 		{"nobody tells the DS records", "www.test.", dns.TypeA, func(w *world) {
 			delete(w.said, "test.DS")
 			w.says("www.test.", dns.TypeA, w.set("test.", wwwA))
@@ -232,5 +254,16 @@ func TestAnchors(t *testing.T) {
 	if len(v.Chain) != 2 || v.Chain[0].Vouched != "anchor" || v.Chain[1].Vouched != "SHA256" ||
 		v.Chain[1].Algorithm != "ECDSAP256SHA256" || !v.Until.Equal(w.now.Add(time.Hour)) {
 		t.Errorf("the chain: %+v until %s", v.Chain, v.Until)
+	}
+}
+
+// TestChildSignsItsDS holds that a zone cannot vouch for itself: DS records are its parent's.
+func TestChildSignsItsDS(t *testing.T) {
+	w := newWorld(t)
+	forged := new(dns.Msg)
+	forged.Answer = w.set("child.test.", "child.test. 300 IN DS 1 13 2 "+strings.Repeat("00", 32))
+	v := w.validator(".").Validate(t.Context(), w.ask, dnssec.Question{Name: "child.test.", Type: dns.TypeDS}, forged, w.now)
+	if v.Status != dnssec.Bogus || v.Reason.Code != dnssec.CodeSignatureMissing {
+		t.Errorf("%s (%s)", v, v.Reason.Code)
 	}
 }
