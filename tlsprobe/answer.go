@@ -37,7 +37,7 @@ func Ask(ctx context.Context, conn net.Conn, question Question, options Options)
 }
 
 func (h *handshake) ask(question Question) error {
-	name := h.options.config().ServerName
+	name := strings.TrimSuffix(h.options.config().ServerName, ".") // RFC 6066 section 3
 	hello, err := question.record(name, h.options.ALPN)
 	if err != nil {
 		return err

@@ -113,7 +113,7 @@ func (f Facts) AfterHandshake(err error) error {
 		return err
 	}
 	alert, alerted := remoteAlert(err)
-	if isClosed(err) { // GnuTLS before 3.8 and what is built on it, slapd for one
+	if isClosed(err) { // without an alert, as slapd does with GnuTLS 3.7
 		err = fmt.Errorf("it hung up at the first request: %w", err)
 		return &HandshakeError{Failure: f.refused(), Received: f.Received, Err: err}
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
+	"errors"
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,5 +42,49 @@ func TestTLSIsWired(t *testing.T) {
 		Last: 204}}})
 	if wireHTTP(nil) != nil || asked.Method != http.MethodGet || asked.Path != "/a" || asked.Statuses[0].Last != 204 {
 		t.Errorf("%+v", asked)
+	}
+}
+
+// TestHandshakeIsWired holds that the ClientHello is what the file says, by what a server hears of it, and that the client
+// certificate is that of the file.
+func TestHandshakeIsWired(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	defer func() { _ = listener.Close(); <-done }()
+	heard := make(chan *tls.ClientHelloInfo, 1)
+	hear := &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		heard <- hello
+		return nil, errors.New("that was all")
+	}}
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_ = tls.Server(conn, hear).Handshake()
+			_ = conn.Close()
+		}
+	}()
+	c := config.TLS{Name: "a", ALPN: []string{"http/1.1"}, Server: config.Server{
+		Host: "127.0.0.1", Port: uint16(listener.Addr().(*net.TCPAddr).Port), ServerName: "a.example",
+	}}
+	for _, like := range []string{config.LikeGo, config.LikeJVM} {
+		c.Like = like
+		wireTLS(c, nil, kept{}, nil, nil).Run(t.Context())
+		hello := <-heard
+		hybrid := slices.Contains(hello.SupportedCurves, tls.X25519MLKEM768)
+		if hybrid != (like == config.LikeGo) || !slices.Equal(hello.SupportedProtos, c.ALPN) {
+			t.Errorf("like %s: groups %v, protocols %q", like, hello.SupportedCurves, hello.SupportedProtos)
+		}
+	}
+	c.ClientCertificate = &config.ClientCertificate{CertificateFile: "/nowhere/cert.pem", KeyFile: "/nowhere/key.pem"}
+	r := wireTLS(c, nil, kept{}, nil, nil).Run(t.Context())
+	if r.Cause != check.TLSClientCertificate || !strings.Contains(r.Detail, "/nowhere/cert.pem") {
+		t.Errorf("%s %s: %s", r.Status, r.Cause, r.Detail)
 	}
 }

@@ -46,7 +46,7 @@ const (
 	withChaCha20  = 12 // JDK-8140466
 	withEdwards   = 15 // Ed25519 and Ed448, JEP 339
 	withXDH       = 11 // X25519 and X448, JEP 324
-	withoutTDES   = 24 // 3DES is no longer enabled, whatever is allowed
+	withoutTDES   = 25 // 3DES is not enabled by then, whatever is allowed
 	latestLTS     = 17 // stands for a release that is not known
 	firstOfStrict = 24 // from here on the RSA key exchange is disabled as delivered, JDK-8245545
 )
