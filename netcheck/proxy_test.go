@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/tlsprobe/tlsprobetest"
 )
 
 // TestProxies goes through real proxies to real servers.
@@ -200,12 +202,41 @@ func TestInsideProxyAddresses(t *testing.T) {
 		t.Errorf("it was told to reach %s: a host behind a proxy is not reached", got)
 	}
 	target.Reaching = nil
+	leavesNothing(t, TLS(target))
 	target.Proxy.Port = uint16(freePort(t))
 	expectResult(t, target, check.Fail, check.ProxyRefused, "cannot be reached: the connection is refused", "connect")
 	target.Proxy.Host = "six.test"
 	expectResult(t, target, check.Fail, check.ConnectNoAddress, "only IPv6", "connect")
 	target.Proxy.Host, target.Source = "half.test", netip.MustParseAddr("203.0.113.5")
 	expectResult(t, target, check.Fail, check.ConnectSource, "203.0.113.5 is not an address of this host", "connect")
+}
+
+// leavesNothing runs a check again and again, and wants every descriptor given back, the servers' of this process too.
+func leavesNothing(t *testing.T, run func(context.Context) check.Result) {
+	t.Helper()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would close what was forgotten
+	before := descriptors(t)
+	for range 100 {
+		run(withTimeout(t, time.Second))
+	}
+	eventually(t, "every connection is closed", func() bool { return descriptors(t) <= before })
+}
+
+// TestInsideNothingIsLeft wants no descriptor left of checks that go wrong at each of their steps.
+func TestInsideNothingIsLeft(t *testing.T) {
+	inside(t)
+	r := newRegistry(t)
+	port := startSmallTLS(t, "127.0.0.1:0", tlsprobetest.Chain(r.leaf(t), r.intermediate))
+	ask := startTCP(t, func(conn *net.TCPConn) {
+		takeHello(conn)
+		_, _ = io.WriteString(conn, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n\r\n")
+	})
+	plain, strange := localTarget(port, r.roots), localTarget(port, nil)
+	closed, asks := localTarget(1, nil), localTarget(1, nil)
+	asks.Proxy = &Proxy{Host: "127.0.0.1", Port: ask, User: "monitor", PasswordFile: secretFile(t, "secret")}
+	for _, target := range []TLSTarget{plain, strange, closed, asks} {
+		leavesNothing(t, TLS(target))
+	}
 }
 
 // TestTunnelOfJava has a real JVM go through Squid: it asks without a user first, and authenticates by Basic only where it
