@@ -51,6 +51,7 @@ func homes() map[string][]string {
 		"github.com/vishvananda/netlink":      {"integration/lab"},
 		"github.com/jimlambrt/gldap":          {"integration/lab"},
 		"github.com/mdlayher/netlink":         {"firewall/kernel", "firewall/proof", "integration/lab"},
+		"github.com/magiconair/properties":    {"tlsprobe/jvm"},
 		"modernc.org/sqlite":                  {"report/history"},
 		"go4.org/netipx":                      {"firewall"},
 	}

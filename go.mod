@@ -12,6 +12,7 @@ require (
 	github.com/hashicorp/go-hclog v1.6.3
 	github.com/jimlambrt/gldap v0.1.14
 	github.com/leodido/go-syslog/v4 v4.5.0
+	github.com/magiconair/properties v1.18.12
 	github.com/mdlayher/netlink v1.11.2
 	github.com/miekg/dns v1.1.73
 	github.com/pmezard/go-difflib v1.0.0

@@ -2,6 +2,8 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -42,16 +44,20 @@ func judgeFile(r *reader, f *found, c *Config) {
 		judgeWaivers(r, f.values["waivers"], c)
 	}
 	judgeLikes(c)
-	if c.Service != nil && f.sound("trust") && c.Trust.Java != JavaOff {
-		at := f.at("service")
-		if trust, ok := f.values["trust"].(*ast.MappingNode); ok {
-			at = valueOf(trust, "java", at)
-		}
-		r.notice(at, "trust.java: "+c.Trust.Java+" is accepted, but this version does not yet judge by the trust store "+
-			"of the service's Java")
+	if trust, ok := f.values["trust"].(*ast.MappingNode); ok && f.sound("checks", "trust") {
+		judgeJava(r, trust, c)
 	}
 	if c.Report.History != nil && c.Report.History.Path == "" {
 		c.Report.History.Path = filepath.Join(c.Paths.State, "history.db")
+	}
+}
+
+// judgeJava says so where a Java is named that no check is judged by.
+func judgeJava(r *reader, trust *ast.MappingNode, c *Config) {
+	judged := slices.ContainsFunc(c.Checks.TLS, func(t TLS) bool { return t.Like == LikeJVM }) ||
+		slices.ContainsFunc(c.Checks.LDAPS, func(l LDAPS) bool { return l.Like == LikeJVM })
+	if strings.HasPrefix(c.Trust.Java, "/") && !judged {
+		r.notice(valueOf(trust, "java", trust), "trust.java: "+c.Trust.Java+" judges nothing, for no check has like: jvm")
 	}
 }
 

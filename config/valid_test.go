@@ -213,10 +213,13 @@ func TestNotices(t *testing.T) {
 	for _, n := range everyKey(t).Notices() {
 		lines = append(lines, n.String())
 	}
-	golden(t, "testdata/valid/every-key.notices", []byte(strings.Join(lines, "\n")+"\n"))
-	const quiet = "service: {user: uds}\ntrust: {java: off}\nfirewall: {mode: off, ownership: watch}\n"
-	c, err := Parse("x.yaml", []byte(quiet), Options{})
-	if err != nil || len(c.Notices()) != 0 {
-		t.Errorf("notices without reason: %v, %v", c, err)
+	if len(lines) > 0 {
+		t.Errorf("notices without reason: %q", lines)
+	}
+	const idle = "trust: {java: /opt/uds/jre}\nfirewall: {mode: off, ownership: watch}\n"
+	c, err := Parse("x.yaml", []byte(idle), Options{})
+	const want = "x.yaml:1:15: trust.java: /opt/uds/jre judges nothing, for no check has like: jvm"
+	if err != nil || len(c.Notices()) != 1 || c.Notices()[0].String() != want {
+		t.Errorf("%v, notices %v, want %s", err, c.Notices(), want)
 	}
 }

@@ -40,6 +40,8 @@ type attempt struct {
 	clock   clockReader          // asks the server what time it has; nil where it has no way to tell
 	fetch   tlsprobe.FetchIssuer // of certificates that the server left out; nil where they are not fetched
 	shown   *certificates        // of what the check was shown before; nil remembers nothing
+	java    *javaView            // the service's Java; nil where the check is not judged by it
+	asked   *javaOpinion         // what it thinks of the chain; nil where it was not asked
 	phases  []check.Phase
 	options tlsprobe.Options // of its handshakes
 	facts   tlsprobe.Facts

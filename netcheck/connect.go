@@ -44,12 +44,13 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 	ctx = fetch.Within(ctx, maxFetches)
 	named := check.Phase{Name: phaseDNS, Duration: time.Since(start)}
 	barred := t.announce(ctx, host, addresses)
-	attempts := t.attempts(addresses, port)
+	attempts, java := t.attempts(addresses, port), t.javaNow()
 	for i := range attempts {
 		a := &attempts[i]
 		a.phases, a.from, a.own = []check.Phase{named}, t.from(), own
 		a.before, a.clock = t.before, t.clock
 		a.fetch, a.shown = t.FetchIssuer, t.shown
+		a.java = java
 	}
 	tryAll(ctx, attempts, options, then)
 	setAside(host, attempts)
@@ -211,14 +212,16 @@ func (a *attempt) shakeHands(ctx context.Context, conn net.Conn, options tlsprob
 	var err error
 	a.facts, a.conn, err = tlsprobe.Handshake(first, conn, options)
 	if err != nil {
-		return a.secondOpinion(ctx, options, a.completed(ctx, options, err))
+		err = a.secondOpinion(ctx, options, a.completed(ctx, options, err))
 	}
-	if err := a.unoffered(ctx, options); err != nil {
-		_ = a.conn.Close()
-		a.conn = nil
-		return err
+	if err == nil {
+		if err := a.unoffered(ctx, options); err != nil {
+			_ = a.conn.Close()
+			a.conn = nil
+			return err
+		}
 	}
-	return nil
+	return a.askJava(err)
 }
 
 // dialAgain makes one more connection, and takes the steps before TLS.

@@ -35,6 +35,7 @@ type TLSEvidence struct {
 	OCSPStapled   bool           `json:"ocsp_stapled"`          // the server staples an OCSP response
 	Findings      []CertFinding  `json:"findings,omitempty"`    // of the chain, the one to mend first at the head
 	Certificates  []Cert         `json:"certificates"`          // as sent, the server's own first
+	Java          *JavaEvidence  `json:"java,omitempty"`        // the chain as the service's Java sees it
 	Connections   []Connection   `json:"connections,omitempty"` // to those addresses
 	Others        []*TLSEvidence `json:"others,omitempty"`      // addresses that show another certificate
 }
@@ -111,6 +112,7 @@ func newTLSEvidence(attempts []attempt) *TLSEvidence {
 			continue
 		}
 		e := describeFacts(a.facts, a.shown)
+		e.Java = newJavaEvidence(a)
 		e.add(a)
 		shown = append(shown, sameChain{a.facts, e})
 		switch {

@@ -136,9 +136,9 @@ func (r *ldapsRun) judge(attempts []attempt) check.Result {
 	result := overall(endpoints)
 	result.Evidence = r.evidence(attempts)
 	if result.Status == check.OK {
-		result.Detail = r.describe(attempts)
+		result.Detail = r.describe(attempts) + javaNews(attempts)
 	}
-	result.Remedy = r.mend(result.Cause, attempts)
+	result.Remedy = cmp.Or(remedyJava(result.Cause, attempts, r.Roots), r.mend(result.Cause, attempts))
 	r.shown.noteChange(&result, attempts, r.String())
 	return result
 }

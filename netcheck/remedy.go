@@ -79,6 +79,10 @@ func certificateRemedies() map[check.Cause]string {
 		check.CertIncompleteChain: "Let TARGET send the intermediate certificate after its own (the full chain).",
 		check.CertChainExpired: "Install the authority's current intermediate at TARGET, or its current root in " +
 			"trust.roots.",
+		check.CertJavaUntrusted: "Let the service's Java trust what TARGET shows: import the authority into its trust " +
+			"store (keytool -importcert), and start the service anew.",
+		check.CertJavaOnly: "Add the authority of TARGET to the system and to trust.roots, as the service's Java has it; " +
+			"if it was taken out here for a reason, take it out there too.",
 		check.CertWeakKey:       "Have the certificate of TARGET issued anew with P-256, or RSA of 2048 bits or more.",
 		check.CertWeakSignature: "Have the certificates of TARGET issued anew with SHA-256 or better.",
 		check.CertIntercepted: "Exempt TARGET from TLS inspection for this host; if the authority is meant, name it under " +

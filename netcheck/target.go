@@ -10,6 +10,7 @@ import (
 	"sallyport/netcheck/dial"
 	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
+	"sallyport/tlsprobe/jvm"
 )
 
 // Server is a server that speaks TLS: how it is reached, and how it is judged. Checks of every kind that speak TLS
@@ -27,6 +28,8 @@ type Server struct {
 
 	Check string // the name of the check, under which Seen keeps its certificates
 	Seen  Seen   // keeps over a restart which certificates were seen; nil forgets with the process
+
+	Java *jvm.Watch // the Java of the service, by whose trust the chain is judged too; nil: by none
 
 	Source    netip.Addr // an address of this host to connect from; the zero value leaves it to the routes
 	Interface string     // the interface to connect by, whatever the routes say; empty leaves it to them

@@ -1,6 +1,7 @@
 package netcheck
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,9 +37,9 @@ func TLS(target TLSTarget) func(context.Context) check.Result {
 			r.Evidence = shown
 		}
 		if r.Status == check.OK {
-			r.Detail = describe(attempts)
+			r.Detail = describe(attempts) + javaNews(attempts)
 		}
-		r.Remedy = remedyFor(r.Cause, target.String())
+		r.Remedy = cmp.Or(remedyJava(r.Cause, attempts, target.Roots), remedyFor(r.Cause, target.String()))
 		target.shown.noteChange(&r, attempts, target.String())
 		return r
 	}

@@ -1,6 +1,7 @@
 package tlsprobe
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -30,10 +31,11 @@ type Roots struct {
 	pool      *x509.CertPool
 	bySubject map[string][]*x509.Certificate
 	count     int
-	passwords []string          // of Java stores, while they are read
-	added     map[string]string // by DER form: the file by which it came into the system's store on this host
-	meant     map[string]bool   // by DER form: stands in a file or folder that the operator named
-	memory    memory            // of chains that lead to one of these
+	passwords []string                     // of Java stores, while they are read
+	added     map[string]string            // by DER form: the file by which it came into the system's store on this host
+	meant     map[string]bool              // by DER form: stands in a file or folder that the operator named
+	memory    memory                       // of chains that lead to one of these
+	files     map[[sha256.Size]byte]string // see File
 }
 
 // NewRoots trusts exactly the given authorities.
@@ -64,6 +66,9 @@ func LoadRoots(sources []string, passwords ...string) (*Roots, error) {
 		for authority := range one.all() {
 			if r.add(authority); r.count > maxRoots {
 				return nil, &boundError{source, fmt.Sprintf("more than %d certificates with those before it", maxRoots)}
+			}
+			if path := one.File(authority); path != "" {
+				r.alone(authority, path)
 			}
 			r.meant[string(authority.Raw)] = r.meant[string(authority.Raw)] || source != SourceSystem
 		}
@@ -194,6 +199,7 @@ func (r *Roots) addStore(path string, data []byte) error {
 // that Go refuses (negative serial numbers).
 func (r *Roots) addPEM(path string, data []byte) error {
 	var bad error
+	var last *x509.Certificate
 	found := 0
 	for {
 		var block *pem.Block
@@ -212,6 +218,10 @@ func (r *Roots) addPEM(path string, data []byte) error {
 			return &boundError{path, fmt.Sprintf("more than %d certificates", maxRoots)}
 		}
 		r.add(authority)
+		last = authority
+	}
+	if found == 1 {
+		r.alone(last, path)
 	}
 	switch {
 	case found > 0:

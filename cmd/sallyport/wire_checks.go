@@ -20,7 +20,12 @@ import (
 // wireChecks turns the configuration's checks into ones that run, in the order of the file: dns, tls, ldaps. Trust roots
 // are read once, here. What is kept outlives a reload. Reaching is told where each is about to connect to.
 func wireChecks(conf *config.Config, kept kept, reaching netcheck.Reaching) ([]check.Check, error) {
-	trust := newTrust(conf.Trust)
+	passwords, err := storePasswords(conf.Trust)
+	if err != nil {
+		return nil, err
+	}
+	trust := newTrust(conf.Trust, passwords)
+	kept.java = wireJava(conf, passwords, kept.stores)
 	var checks []check.Check
 	for _, c := range conf.Checks.DNS {
 		secure, err := trust.secureDNS(c)
@@ -97,7 +102,7 @@ func wireLDAPS(
 	c config.LDAPS, roots *tlsprobe.Roots, kept kept, reaching netcheck.Reaching, all config.Checks,
 ) check.Check {
 	target := netcheck.LDAPSTarget{
-		Server:   wireServer(c.Name, c.Server, roots, reaching),
+		Server:   wireServer(c.Name, c.Server, roots, kept.java, reaching),
 		StartTLS: c.StartTLS, Discover: c.Discover,
 		BindDN: c.BindDN, PasswordFile: c.PasswordFile, SASLExternal: c.SASLExternal,
 		BaseDN: c.BaseDN, Filter: c.Filter, MinEntries: c.MinEntries, MaxEntries: c.MaxEntries,
@@ -145,12 +150,13 @@ func resolvers(checks []config.DNS, host string) []string {
 
 // trust reads each list of roots once.
 type trust struct {
-	fallback []string
-	read     map[string]*tlsprobe.Roots
+	fallback  []string
+	passwords []string // of Java's stores
+	read      map[string]*tlsprobe.Roots
 }
 
-func newTrust(t config.Trust) *trust {
-	return &trust{fallback: t.Roots, read: map[string]*tlsprobe.Roots{}}
+func newTrust(t config.Trust, passwords []string) *trust {
+	return &trust{fallback: t.Roots, passwords: passwords, read: map[string]*tlsprobe.Roots{}}
 }
 
 func (t *trust) roots(name string, sources []string) (*tlsprobe.Roots, error) {
@@ -161,7 +167,7 @@ func (t *trust) roots(name string, sources []string) (*tlsprobe.Roots, error) {
 	if roots, ok := t.read[key]; ok {
 		return roots, nil
 	}
-	roots, err := tlsprobe.LoadRoots(sources)
+	roots, err := tlsprobe.LoadRoots(sources, t.passwords...)
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", name, err)
 	}

@@ -11,18 +11,22 @@ import (
 	"sallyport/config"
 	"sallyport/netcheck"
 	"sallyport/netcheck/memory"
+	"sallyport/tlsprobe/jvm"
 )
 
 // kept is what checks remember across the end of the process, and of a reload.
 type kept struct {
 	refused *netcheck.RefusedSecrets
 	seen    netcheck.Seen
+	stores  netcheck.JavaStores
+	java    *jvm.Watch // of the service, for the checks that are being wired
 }
 
 // keeping remembers below paths.state; a file there that is no good is told to log.
 func keeping(conf *config.Config, log *slog.Logger) kept {
 	folder := memory.Folder{State: conf.Paths.State, Told: func(err error) { log.Error("a memory was damaged", "err", err) }}
-	return kept{refused: netcheck.NewRefusedSecrets(folder), seen: netcheck.KeepSeen(folder)}
+	return kept{refused: netcheck.NewRefusedSecrets(folder), seen: netcheck.KeepSeen(folder),
+		stores: netcheck.JavaStores{Folder: folder}}
 }
 
 // forgetting remembers nothing: for checks that are made ready and never run.

@@ -63,7 +63,7 @@ func TestChecksDependOnTheirResolvers(t *testing.T) {
 // a certificate.
 func TestDNSServersAreWired(t *testing.T) {
 	at := netip.MustParseAddrPort("10.0.0.53:5353")
-	trust := newTrust(config.Trust{Roots: []string{filepath.Join(t.TempDir(), "none.pem")}})
+	trust := newTrust(config.Trust{Roots: []string{filepath.Join(t.TempDir(), "none.pem")}}, nil)
 	plain := config.DNS{Servers: []config.DNSServer{
 		{Transport: config.DNSOverUDP, Address: at}, {Transport: config.DNSOverTCP, Address: at},
 	}}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // Bounds on a store: many times the largest in use (the cacerts of a JDK has some 150 entries in 200 KiB).
@@ -79,7 +80,7 @@ func Read(path string, o Options) (*Store, error) {
 
 // ReadBytes is the content of a store's file, at most MaxBytes of it.
 func ReadBytes(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("trust store: %w", err)
 	}

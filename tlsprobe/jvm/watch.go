@@ -1,0 +1,136 @@
+package jvm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// lookEvery is how often the service's process is looked for.
+const lookEvery = 30 * time.Second
+
+// Watch knows the service's Java and its trust store at any time. Both are looked at again when they change; in between,
+// asking costs a stat(2) or two. It is safe for concurrent use, and one is for all checks.
+type Watch struct {
+	service   Service
+	passwords []string
+	memory    Memory
+
+	mu     sync.Mutex
+	host   Host
+	looked time.Time
+	now    Machine
+	err    error // of finding it
+	stamp  stamp // of the files that trust, or its error, was made of
+	trust  *Trust
+	broken error // of reading it
+	last   Seen
+}
+
+// NewWatch watches the Java of a service. Passwords are tried on its store, where no flag says which is right. Memory
+// may be nil: a store that was replaced while Sallyport did not run is not noticed then.
+func NewWatch(service Service, passwords []string, memory Memory) *Watch {
+	return &Watch{service: service, passwords: passwords, memory: memory}
+}
+
+// Trust is what the service trusts now. The error says why that cannot be told, and what mends it.
+func (w *Watch) Trust(now time.Time) (*Trust, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.look(now)
+	if w.err != nil {
+		return nil, w.err
+	}
+	if stamp := stampOf(w.now); w.trust == nil && w.broken == nil || stamp != w.stamp {
+		w.stamp = stamp
+		w.trust, w.broken = read(w.now, w.passwords)
+		if w.broken == nil {
+			w.compare(now)
+		}
+	}
+	return w.trust, w.broken
+}
+
+// look finds the machine, if it is time for that. That of a process is kept for the time when the service does not run.
+func (w *Watch) look(now time.Time) {
+	if age := now.Sub(w.looked); !w.looked.IsZero() && age >= 0 && age < lookEvery {
+		return
+	}
+	w.looked = now
+	w.now, w.err = w.host.Find(w.service)
+	if w.err == nil && w.now.Running {
+		seen := w.now
+		w.host.Seen, w.host.SeenAt = &seen, now
+	}
+}
+
+// compare notes what became of the store since it was last seen. A memory that cannot be written is no reason to judge
+// nothing: it only makes the next start forgetful.
+func (w *Watch) compare(now time.Time) {
+	if w.last.SHA256 == "" && w.memory != nil {
+		w.last, _ = w.memory.LastStore()
+	}
+	seen := Seen{Path: w.trust.Store.Path, SHA256: w.trust.SHA256, At: now, Authorities: w.trust.authorities()}
+	if w.last.SHA256 == seen.SHA256 && w.last.Path == seen.Path {
+		w.trust.Replaced = w.last.Replaced
+		return
+	}
+	seen.Replaced = w.last.Replaced
+	if w.last.SHA256 != "" {
+		if change := replaced(w.last, seen); change != nil {
+			seen.Replaced = change
+		}
+	}
+	w.trust.Replaced, w.last = seen.Replaced, seen
+	if w.memory != nil {
+		_ = w.memory.StoreSeen(seen)
+	}
+}
+
+// stamp tells whether what trust was made of is still as it was.
+type stamp struct {
+	home, how, store, security, password string
+	file, properties, further            fileStamp
+}
+
+type fileStamp struct {
+	inode, device uint64
+	size          int64
+	modified      time.Time
+	absent        bool
+}
+
+func stampOf(m Machine) stamp {
+	store := m.StoreFile()
+	s := stamp{home: m.Home, how: m.How, store: store.Path, security: m.Flags[PropertySecurity],
+		password: m.Flags[PropertyTrustStorePassword], file: fileStampOf(store.Path)}
+	if s.security != "" {
+		s.further = fileStampOf(m.path(strings.TrimPrefix(s.security, "=")))
+	}
+	s.properties = fileStampOf(m.Home + "/conf/security/java.security")
+	if s.properties.absent {
+		s.properties = fileStampOf(m.Home + "/lib/security/java.security")
+	}
+	return s
+}
+
+func fileStampOf(path string) fileStamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileStamp{absent: true}
+	}
+	s := fileStamp{size: info.Size(), modified: info.ModTime()}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.inode, s.device = stat.Ino, stat.Dev
+	}
+	return s
+}
+
+func fingerprint(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
