@@ -12,7 +12,8 @@ STATICCHECK       := v0.8.2
 GOLANGCI_LINT     := v2.15.0
 PACKAGES          := gcc libc6-dev ca-certificates nftables iproute2 bind9-dnsutils unbound nginx-light slapd ldap-utils \
                      rsyslog rsyslog-gnutls openssl curl strace prometheus iptables openjdk-17-jdk-headless \
-                     bind9 bind9-utils knot knot-resolver ldnsutils dns-root-data squid tinyproxy faketime
+                     bind9 bind9-utils knot knot-resolver ldnsutils dns-root-data squid tinyproxy faketime \
+                     samba samba-dsdb-modules samba-vfs-modules samba-ad-provision
 LDFLAGS           := -s -w -buildid=
 SERVERS           ?= embedded
 LAB_FLAGS         ?=

@@ -76,7 +76,8 @@ func refusesAnonymous(code uint16, message string) bool {
 		ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultInvalidCredentials:
 		return true
 	case ldap.LDAPResultOperationsError:
-		return strings.Contains(message, "000004DC") || strings.Contains(message, "successful bind must be completed")
+		return strings.Contains(message, "000004DC") || strings.Contains(message, "successful bind must be completed") ||
+			strings.Contains(message, "without authentication") // Samba
 	default:
 		return false
 	}
