@@ -208,6 +208,28 @@ func TestLDAPSUnanswered(t *testing.T) {
 	run(check.LDAPTimeout, "no answer in time")
 }
 
+// TestLDAPSGoodPasswordUnanswered holds that silence does not hold back a password that has succeeded, in this process or
+// in one before.
+func TestLDAPSGoodPasswordUnanswered(t *testing.T) {
+	t.Parallel()
+	s := startSlapd(t, []string{"127.0.0.1"}, "")
+	state := t.TempDir()
+	target := s.target(t, "cn=reader,dc=test")
+	target.Directories = []string{"both"}
+	settled(t, target.PasswordFile, "pw")
+	if r := bound(t, target, state); r.Status != check.OK {
+		t.Fatalf("got %q: %s", r.Cause, r.Detail)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{s.pair}}
+	target.Port = startLDAPFake(t, config, func(io.Writer, ber.Tag, int64, int) bool { return true })
+	for range 2 {
+		r := LDAPS(remembering(target, state))(withTimeout(t, 300*time.Millisecond))
+		if r.Cause != check.LDAPTimeout {
+			t.Errorf("got %q: %s; want a timeout each time", r.Cause, r.Detail)
+		}
+	}
+}
+
 // aged makes all that is kept of a user half an hour older.
 func aged(t *testing.T, user, state string) {
 	t.Helper()

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/config"
+)
+
+func TestDirectoriesOfAUser(t *testing.T) {
+	ldaps := func(host, dn string) config.LDAPS {
+		return config.LDAPS{Server: config.Server{Host: host, Port: 636}, BindDN: dn}
+	}
+	checks := []config.LDAPS{
+		ldaps("dc2", "CN=sync"), ldaps("dc1", "cn=Sync"), ldaps("dc1", "cn=sync"), ldaps("dc3", "cn=other"),
+	}
+	got := directoriesOf(checks, "cn=sync")
+	if want := []string{"ldaps://dc1:636", "ldaps://dc2:636"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestReleaseSaysWhy holds that a release that cannot be written down is an error that names the mend; one of checks that
+// bind nobody is none.
+func TestReleaseSaysWhy(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	if err := os.WriteFile(state, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf := &config.Config{Paths: config.Paths{State: state}}
+	kept := keeping(conf, slog.New(slog.DiscardHandler))
+	var checks []config.LDAPS
+	for _, name := range []string{"anonymous", "bound"} {
+		var c config.LDAPS
+		c.Name = name
+		if name == "bound" {
+			c.BindDN = "cn=x"
+		}
+		checks = append(checks, c)
+	}
+	if err := kept.release(t.Context(), checks, []string{"anonymous"}); err != nil {
+		t.Errorf("nobody is bound: %v", err)
+	}
+	err := kept.release(t.Context(), checks, []string{"bound"})
+	if err == nil || !strings.Contains(err.Error(), "check bound") || !strings.Contains(err.Error(), "paths.state") {
+		t.Errorf("got %v; want the check and the mend", err)
+	}
+}
