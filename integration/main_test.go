@@ -185,3 +185,13 @@ func (w world) nft(args ...string) string {
 	}
 	return got.Stdout
 }
+
+// programOf is the path of a program that need has found.
+func programOf(w world, name string) string {
+	w.t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,155 @@
+package integration_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/check"
+	"sallyport/integration/lab"
+)
+
+// TestFaults has the binary meet every cause that one run can bring about, each by a real server, filter or route, in one
+// configuration: it must tell each in JSON, as text and in the metrics, and explain it.
+func TestFaults(t *testing.T) {
+	r := newFaultRig(t)
+	rows := faultRows()
+	sides := r.sides(rows)
+	first := sides.run()
+	t.Run("told", func(t *testing.T) {
+		for _, row := range rows {
+			first.tells(t, row)
+		}
+	})
+	t.Run("23 told apart by metrics", func(t *testing.T) { first.apart(t, rows) })
+	if err := os.WriteFile(filepath.Join(r.Dir, "resolv.conf"), []byte("# none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("told later", func(t *testing.T) {
+		var names []string
+		for _, row := range laterRows() {
+			names = append(names, row.name)
+		}
+		again := sides.run(names...)
+		for _, row := range laterRows() {
+			again.tells(t, row)
+		}
+	})
+	t.Run("explained", func(t *testing.T) {
+		seen := map[check.Cause]bool{}
+		for _, row := range append(rows, laterRows()...) {
+			if row.cause == "" || seen[row.cause] {
+				continue
+			}
+			seen[row.cause] = true
+			got, err := r.Host.Run(within(t, 10*time.Second), r.Binary, "explain", string(row.cause))
+			if err != nil || got.Code != 0 || !strings.HasPrefix(got.Stdout, "# "+string(row.cause)+" — ") {
+				t.Errorf("explain %s: %v, exit code %d: %s%s", row.cause, err, got.Code, got.Stdout, got.Stderr)
+			}
+		}
+	})
+}
+
+// sides are the same configuration once for each form of report, each with a state of its own: what one run learns of
+// passwords must not make another say something else.
+type sides struct {
+	t     *testing.T
+	forms map[string]lab.Sallyport
+}
+
+func (r *faultRig) sides(rows []faultRow) sides {
+	r.t.Helper()
+	s := sides{r.t, map[string]lab.Sallyport{}}
+	for _, form := range []string{"json", "text", "prometheus"} {
+		r.newFolder("state-" + form)
+		one := *r.Sallyport
+		one.File = filepath.Join(r.Dir, form+".yaml")
+		r.put(one.File, r.configuration("state-"+form, rows))
+		s.forms[form] = one
+	}
+	return s
+}
+
+// reported is what one run of the checks says in each form.
+type reported struct {
+	json   lab.Report
+	text   string
+	series map[string]string // of sallyport_check_status by check: kind, value and cause
+}
+
+// run runs the checks of those names, or all of them, in all forms at the same time.
+func (s sides) run(names ...string) reported {
+	s.t.Helper()
+	var mu sync.Mutex
+	said := map[string]string{}
+	var all sync.WaitGroup
+	for form, one := range s.forms {
+		all.Go(func() {
+			got, err := one.Command(within(s.t, time.Minute), "check", append([]string{"-o", form}, names...)...)
+			if err != nil || got.Code != 2 {
+				s.t.Errorf("check -o %s: %v, exit code %d, want 2: %s", form, err, got.Code, got.Stderr)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			said[form] = got.Stdout
+		})
+	}
+	all.Wait()
+	told := reported{text: said["text"], series: map[string]string{}}
+	if err := json.Unmarshal([]byte(said["json"]), &told.json); err != nil {
+		s.t.Fatalf("%v: %s", err, said["json"])
+	}
+	line := regexp.MustCompile(`(?m)^sallyport_check_status{cause="([^"]*)",check="([^"]*)",kind="([^"]*)"} (\d)$`)
+	for _, m := range line.FindAllStringSubmatch(said["prometheus"], -1) {
+		told.series[m[2]] = fmt.Sprintf("%s %s %s", m[3], m[4], m[1])
+	}
+	return told
+}
+
+// tells wants a row's cause in each form.
+func (r reported) tells(t *testing.T, row faultRow) {
+	t.Helper()
+	got := r.json.Of(row.name)
+	if got.Status != row.status || got.Cause != string(row.cause) {
+		t.Errorf("%s is %s %s, want %s %s: %s", row.name, got.Status, got.Cause, row.status, row.cause, got.Detail)
+		return
+	}
+	if got.Layer != string(row.cause.Layer()) || row.cause != "" && (got.Detail == "" || got.Remedy == "") {
+		t.Errorf("%s: layer %q, detail %q, remedy %q", row.name, got.Layer, got.Detail, got.Remedy)
+	}
+	value := map[string]string{"ok": "0", "fail": "2"}[row.status]
+	if want := got.Kind + " " + value + " " + string(row.cause); r.series[row.name] != want {
+		t.Errorf("the metrics say %q of %s, want %q", r.series[row.name], row.name, want)
+	}
+	line := regexp.MustCompile(`(?m)^.*\b` + regexp.QuoteMeta(row.name) + `\b.*$`).FindString(r.text)
+	if !strings.Contains(line, row.status) || !strings.Contains(line, string(row.cause)) {
+		t.Errorf("the text says %q of %s, want %s %s", line, row.name, row.status, row.cause)
+	}
+}
+
+// apart wants each of the 23 faults that tell monitors apart to have labels of its own in the metrics: an alert can then
+// be made for it alone.
+func (r reported) apart(t *testing.T, rows []faultRow) {
+	t.Helper()
+	groups, count := map[string]string{}, 0
+	for _, row := range rows {
+		if row.known == "" {
+			continue
+		}
+		count++
+		got := r.series[row.name]
+		if other, ok := groups[got]; ok {
+			t.Errorf("%s and %s are both %q", row.known, other, got)
+		}
+		groups[got] = row.known
+	}
+	if count != 23 || len(groups) != 23 {
+		t.Errorf("%d faults in %d groups, want 23 of each", count, len(groups))
+	}
+}
