@@ -29,7 +29,7 @@ func (e *RemoteError) Error() string { return e.Text }
 // Call sends one request to the socket at path and decodes the answer into out, which may be nil. ErrNoServer when
 // nothing serves it, *RemoteError when the other side refused; the context bounds the wait.
 func Call(ctx context.Context, path string, verb Verb, in, out any) error {
-	return exchange(ctx, path, verb, in, func(r response) (bool, error) {
+	return exchange(ctx, path, verb, in, func(_ net.Conn, r response) (bool, error) {
 		if out == nil || r.Body == nil {
 			return true, nil
 		}
@@ -40,7 +40,7 @@ func Call(ctx context.Context, path string, verb Verb, in, out any) error {
 // Stream sends one request and hands each message of the answer to each, until the other side or the context ends it.
 // It returns nil only when the context ended it.
 func Stream(ctx context.Context, path string, verb Verb, in any, each func(json.RawMessage) error) error {
-	err := exchange(ctx, path, verb, in, func(r response) (bool, error) { return r.Last, each(r.Body) })
+	err := exchange(ctx, path, verb, in, func(_ net.Conn, r response) (bool, error) { return r.Last, each(r.Body) })
 	switch {
 	case ctx.Err() != nil:
 		return nil
@@ -52,7 +52,7 @@ func Stream(ctx context.Context, path string, verb Verb, in any, each func(json.
 }
 
 // exchange sends one request and hands answers over until take says that it has enough.
-func exchange(ctx context.Context, path string, verb Verb, in any, take func(response) (bool, error)) error {
+func exchange(ctx context.Context, path string, verb Verb, in any, take func(net.Conn, response) (bool, error)) error {
 	conn, err := dial(ctx, path)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func exchange(ctx context.Context, path string, verb Verb, in any, take func(res
 		if r.Error != "" {
 			return &RemoteError{Text: r.Error}
 		}
-		if done, err := take(r); done || err != nil {
+		if done, err := take(conn, r); done || err != nil {
 			return err
 		}
 	}

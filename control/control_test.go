@@ -173,6 +173,53 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestInTurns holds that the caller does its part in between, and that either side's failure ends the exchange.
+func TestInTurns(t *testing.T) {
+	var acts []string
+	gone := make(chan error, 1)
+	path := serve(t, &control.Server{Exchanges: map[control.Verb]control.Exchange{
+		control.VerbTrace: func(ctx context.Context, body json.RawMessage, turn func(context.Context) error) (any, error) {
+			var request control.Trace
+			if err := json.Unmarshal(body, &request); err != nil || request.UID == 7 {
+				return nil, errors.New("not now")
+			}
+			acts = append(acts, "ready")
+			if err := turn(ctx); err != nil {
+				gone <- err
+				return nil, err
+			}
+			acts = append(acts, "answered")
+			return control.Traced{Table: "filter"}, nil
+		},
+	}})
+	var answer control.Traced
+	part := func(context.Context) error { acts = append(acts, "done"); return nil }
+	err := control.InTurns(t.Context(), path, control.VerbTrace, control.Trace{}, &answer, part)
+	if got := strings.Join(acts, " "); err != nil || answer.Table != "filter" || got != "ready done answered" {
+		t.Errorf("%s: %+v, %v", got, answer, err)
+	}
+	var remote *control.RemoteError
+	err = control.InTurns(t.Context(), path, control.VerbTrace, control.Trace{UID: 7}, &answer, part)
+	if !errors.As(err, &remote) || remote.Text != "not now" {
+		t.Errorf("%v, want the other side's words", err)
+	}
+	failed := errors.New("failed")
+	err = control.InTurns(t.Context(), path, control.VerbTrace, control.Trace{}, &answer, func(context.Context) error {
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Errorf("%v, want that of the part", err)
+	}
+	select {
+	case err := <-gone:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the other side did not learn that the caller hung up")
+	}
+}
+
 func TestHostileRequests(t *testing.T) {
 	path := serve(t, &control.Server{})
 	for name, bytes := range map[string]string{

@@ -27,6 +27,9 @@ const (
 	// VerbConfirm and VerbRollback ask the guard to end the trial that runs, one way or the other. The answer is an Ending.
 	VerbConfirm  Verb = "confirm"
 	VerbRollback Verb = "rollback"
+	// VerbTrace asks the guard what becomes of a connection attempt, in two turns: the request is a Trace, the caller's
+	// part is the attempt, the answer a Traced.
+	VerbTrace Verb = "trace"
 	// VerbReports asks the guard for a stream of Report: the last one at once, then each as it comes.
 	VerbReports Verb = "reports"
 )
@@ -110,6 +113,26 @@ type Trial struct {
 type Ending struct {
 	None bool   `json:"none,omitempty"` // no trial ran
 	Over string `json:"over,omitempty"` // the trial had come to nothing already: when and why, in words
+}
+
+// Trace is the request of VerbTrace.
+type Trace struct {
+	To  netip.AddrPort `json:"to"`
+	UID uint32         `json:"uid"` // whose sockets make the attempt
+}
+
+// Traced is the answer to VerbTrace: where the attempt ended on this host. Without a table and not lost, it did not end
+// here. Texts are printable ASCII, and short.
+type Traced struct {
+	Family  string `json:"family,omitempty"`
+	Table   string `json:"table,omitempty"`
+	Chain   string `json:"chain,omitempty"`
+	Handle  uint64 `json:"handle,omitempty"` // of the rule; 0: the policy of the chain
+	Rule    string `json:"rule,omitempty"`
+	Comment string `json:"comment,omitempty"`
+	Queued  bool   `json:"queued,omitempty"` // handed to a program that did not give it back
+	Answer  bool   `json:"answer,omitempty"` // it was the answer to the attempt that ended
+	Lost    bool   `json:"lost,omitempty"`   // it ended here, and no table of nftables did it
 }
 
 // Heartbeat is how often the guard says something on a stream of reports, if only that it is there.

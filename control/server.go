@@ -28,6 +28,7 @@ type Streamer func(ctx context.Context, send func(any) error) error
 type Server struct {
 	Handlers  map[Verb]Handler
 	Streamers map[Verb]Streamer
+	Exchanges map[Verb]Exchange
 	Log       *slog.Logger
 }
 
@@ -87,6 +88,10 @@ func (s *Server) answer(ctx context.Context, conn *net.UnixConn) {
 		s.stream(ctx, cancel, conn, reader, streamer)
 		return
 	}
+	if run, ok := s.Exchanges[req.Verb]; ok {
+		s.exchange(ctx, conn, reader, req, run)
+		return
+	}
 	_ = s.reply(conn, s.handle(ctx, req))
 }
 
@@ -99,6 +104,11 @@ func (s *Server) handle(ctx context.Context, req request) response {
 	if err != nil {
 		return response{Error: err.Error(), Last: true}
 	}
+	return encoded(answer)
+}
+
+// encoded is an answer as a response, the last.
+func encoded(answer any) response {
 	body, err := json.Marshal(answer)
 	if err != nil {
 		return response{Error: fmt.Sprintf("encode answer: %v", err), Last: true}

@@ -42,6 +42,8 @@ type attempt struct {
 	shown   *certificates        // of what the check was shown before; nil remembers nothing
 	java    *javaView            // the service's Java; nil where the check is not judged by it
 	asked   *javaOpinion         // what it thinks of the chain; nil where it was not asked
+	blocks  *blocks              // of what is known of who blocks the address here; nil: nobody is asked
+	blocker *Blocker             // on this host, which ended the connection; nil: none is known
 	phases  []check.Phase
 	options tlsprobe.Options // of its handshakes
 	facts   tlsprobe.Facts

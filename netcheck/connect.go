@@ -49,7 +49,7 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 		a := &attempts[i]
 		a.phases, a.from, a.own = []check.Phase{named}, t.from(), own
 		a.before, a.clock = t.before, t.clock
-		a.fetch, a.shown = t.FetchIssuer, t.shown
+		a.fetch, a.shown, a.blocks = t.FetchIssuer, t.shown, t.blocks
 		a.java = java
 	}
 	tryAll(ctx, attempts, options, then)
@@ -140,7 +140,7 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 	a.options = options
 	conn, err := a.connect(ctx)
 	if err != nil {
-		return err
+		return a.blockedBy(ctx, err)
 	}
 	for _, s := range a.before {
 		if err := a.timed(s.phase, func() error { return s.run(ctx, conn) }); err != nil {
@@ -164,6 +164,8 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 // connect makes the connection that the handshake is done over.
 func (a *attempt) connect(ctx context.Context) (conn net.Conn, err error) {
 	err = a.timed(phaseConnect, func() (err error) {
+		ctx, cancel := a.leaving(ctx)
+		defer cancel()
 		if a.via != nil {
 			conn, err = a.via.connect(ctx, a.from)
 			a.address = a.via.used
@@ -175,6 +177,7 @@ func (a *attempt) connect(ctx context.Context) (conn net.Conn, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.blocks.forget(a.address)
 	if a.via != nil {
 		err = a.timed(phaseProxy, func() (err error) {
 			conn, err = a.via.open(ctx, conn, a.from)

@@ -38,6 +38,7 @@ type TLSEvidence struct {
 	Java          *JavaEvidence  `json:"java,omitempty"`        // the chain as the service's Java sees it
 	Connections   []Connection   `json:"connections,omitempty"` // to those addresses
 	Others        []*TLSEvidence `json:"others,omitempty"`      // addresses that show another certificate
+	BlockedBy     []Blocking     `json:"blocked_by,omitempty"`  // addresses to which this host lets no connection out
 }
 
 // CertFinding is one thing that is wrong with a chain, or worth knowing about it.
@@ -98,7 +99,7 @@ func (e *TLSEvidence) EarliestExpiry() time.Time {
 }
 
 // newTLSEvidence writes down what the attempts showed: the first chain, and those that differ from it beside it. It is
-// nil where no handshake got as far as a version or a certificate.
+// nil where no handshake got as far as a version or a certificate, and nobody on this host is known to block one.
 func newTLSEvidence(attempts []attempt) *TLSEvidence {
 	var head *TLSEvidence
 	var shown []sameChain
@@ -121,6 +122,12 @@ func newTLSEvidence(attempts []attempt) *TLSEvidence {
 		case len(head.Others) < maxOthersKept:
 			head.Others = append(head.Others, e)
 		}
+	}
+	if blocked := blockings(attempts); len(blocked) > 0 {
+		if head == nil {
+			head = &TLSEvidence{Addresses: []string{}, Certificates: []Cert{}}
+		}
+		head.BlockedBy = blocked
 	}
 	return head
 }

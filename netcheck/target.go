@@ -50,7 +50,10 @@ type Server struct {
 
 	shown *certificates // of what the check was shown before; nil remembers nothing
 
+	blocks *blocks // of what is known of who blocks it here; nil: nobody is asked
+
 	Reaching Reaching // told where the name leads before it is connected to; nil: nobody
+	Blocked  Blocked  // asked who on this host ends a connection that fails; nil: nobody
 }
 
 // TLSTarget is a TLS server to check.
@@ -71,9 +74,10 @@ func (t Server) String() string {
 // from is where this host connects from.
 func (t Server) from() dial.Options { return dial.Options{Source: t.Source, Interface: t.Interface} }
 
-// remembering is the server with a memory of the certificates that it shows.
+// remembering is the server with a memory of the certificates that it shows, and of who blocks it here.
 func (t Server) remembering() Server {
 	t.shown = &certificates{changes: changes{name: t.Check, kept: t.Seen}}
+	t.blocks = newBlocks(t.Blocked)
 	return t
 }
 

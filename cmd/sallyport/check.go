@@ -38,6 +38,7 @@ func newCheck(opts *options) *cobra.Command {
 			}
 			log := newLogger(cmd.ErrOrStderr(), "check")
 			kept := keeping(conf, log)
+			kept.blocked = oneByOne(askGuardOr(conf, traceHere))
 			checks, err := wireChecks(conf, kept, follower.Reaching)
 			if err != nil {
 				return err

@@ -97,6 +97,7 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 			control.VerbRollback: p.ending(p.guard.Rollback),
 		},
 		Streamers: map[control.Verb]control.Streamer{control.VerbReports: p.reports},
+		Exchanges: map[control.Verb]control.Exchange{control.VerbTrace: newTracer().trace},
 	}
 	defer p.notify.stopping()
 	group, ctx := errgroup.WithContext(ctx)

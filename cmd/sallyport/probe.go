@@ -67,6 +67,7 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 		opts: opts, log: log, conf: conf, sinks: newSinks(log), guarded: make(chan struct{}),
 		elsewhere: opts.elsewhere(log), kept: keeping(conf, log),
 	}
+	p.kept.blocked = oneByOne(askGuardOr(conf, nil))
 	p.health = newHealth(p.sinks.down)
 	if p.follower, err = newFollower(conf); err != nil {
 		return err

@@ -14,12 +14,13 @@ import (
 	"sallyport/tlsprobe/jvm"
 )
 
-// kept is what checks remember across the end of the process, and of a reload.
+// kept is what checks remember across the end of the process, and of a reload, and whom they ask.
 type kept struct {
 	refused *netcheck.RefusedSecrets
 	seen    netcheck.Seen
 	stores  netcheck.JavaStores
-	java    *jvm.Watch // of the service, for the checks that are being wired
+	java    *jvm.Watch       // of the service, for the checks that are being wired
+	blocked netcheck.Blocked // nil: nobody
 }
 
 // keeping remembers below paths.state; a file there that is no good is told to log.

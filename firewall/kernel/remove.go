@@ -27,10 +27,18 @@ func (c *Conn) Remove(ctx context.Context) error {
 	}
 	if err == nil {
 		c.swept = false
-		err = c.sweep(ctx)
+		err = errors.Join(c.sweep(ctx), c.sweepTrace())
 	}
 	if err != nil {
 		return fmt.Errorf("kernel: %w", err)
+	}
+	return nil
+}
+
+// sweepTrace deletes what a trace has left that was killed, on a kernel without owners. A table that is owned is in use.
+func (c *Conn) sweepTrace() error {
+	if err := c.deleteTable(traceTable); err != nil && !errors.Is(err, unix.EPERM) {
+		return err
 	}
 	return nil
 }
