@@ -38,6 +38,9 @@ func parseReply(raw []byte, q Question, id uint16) (*dns.Msg, error) {
 	if binary.BigEndian.Uint16(raw) != id {
 		return nil, errStrayReply
 	}
+	if err := tooDear(raw); err != nil {
+		return nil, err
+	}
 	msg := new(dns.Msg)
 	if err := msg.Unpack(raw); err != nil {
 		return nil, &malformedReply{"no DNS message: " + plain.Text(err.Error(), MaxText)}
