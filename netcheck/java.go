@@ -138,7 +138,7 @@ func (o *javaOpinion) store() string {
 }
 
 func subjectOf(cert *x509.Certificate) string {
-	return `"` + cleanText(cert.Subject.String(), maxTextKept) + `"`
+	return `"` + cleanText(tlsprobe.SubjectText(cert), maxTextKept) + `"`
 }
 
 // replacedFor is for how long a check that is well tells that the store was replaced.

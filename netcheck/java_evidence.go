@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 
+	"sallyport/tlsprobe"
 	"sallyport/tlsprobe/jvm"
 )
 
@@ -49,7 +50,7 @@ func newJavaEvidence(a *attempt) *JavaEvidence {
 	if o := a.asked; o != nil {
 		e.Judged, e.Trusted, e.Why, e.Sentence = true, o.Trusted, cleanText(o.Words, maxDetail), o.Sentence
 		if o.missing != nil {
-			subject := cleanText(o.missing.Subject.String(), maxTextKept)
+			subject := cleanText(tlsprobe.SubjectText(o.missing), maxTextKept)
 			e.Missing = &jvm.Authority{Subject: subject, SHA256: sha256Of(o.missing)}
 		}
 	}

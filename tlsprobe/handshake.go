@@ -65,6 +65,9 @@ func (h *handshake) verify(state tls.ConnectionState) error {
 	if n := len(state.PeerCertificates); n > MaxCertificates {
 		return fmt.Errorf("the server sent %d certificates, more than %d", n, MaxCertificates)
 	}
+	if n := subjects(state.PeerCertificates); n > maxSubjects {
+		return fmt.Errorf("the server's certificates have %d names, more than %d", n, maxSubjects)
+	}
 	h.judge()
 	if !h.facts.Verdict.Trusted() {
 		return &CertificateError{Verdict: h.facts.Verdict}

@@ -1,9 +1,15 @@
 package tlsprobe
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
+	"math/big"
 	"net"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -55,5 +61,91 @@ func TestVerifyHostileChains(t *testing.T) {
 				t.Errorf("%s: words %q", name, f.Words)
 			}
 		}
+	}
+}
+
+// TestVerifyCostsLittle holds what the dearest chains cost that a server can send: those that made a judge allocate a GiB
+// or compute for a third of a second. The bounds are in memory and in comparison, for a loaded machine has no use for
+// others.
+func TestVerifyCostsLittle(t *testing.T) {
+	root, stranger := issue(t, nil, authority("House Root")), issue(t, nil, authority("Stranger"))
+	wordy := func(c *x509.Certificate) {
+		c.Subject = pkix.Name{Organization: make([]string, 20_000), CommonName: strings.Repeat("n", 5_000)}
+	}
+	bound := func(c *x509.Certificate) { c.ExcludedDNSDomains = []string{"elsewhere.test", "nowhere.test"} }
+	chain := []*issued{root}
+	for i := range MaxCertificates - 4 {
+		chain = append([]*issued{issue(t, chain[0], authority(fmt.Sprint("CA ", i)), bound)}, chain...)
+	}
+	many := make([]string, 10_000)
+	for i := range many {
+		many[i] = fmt.Sprintf("%x", i)
+	}
+	chain = append([]*issued{issue(t, chain[0], named(many...))}, chain...)
+	absurd := issue(t, root, wordy)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	v := Verify(certsOf(absurd), house1(NewRoots(stranger.Cert)))
+	runtime.ReadMemStats(&after)
+	if kib := (after.TotalAlloc - before.TotalAlloc) >> 10; kib > 1<<10 || len(v.Findings) == 0 {
+		t.Errorf("a subject of 20000 attributes: %d KiB, %d findings", kib, len(v.Findings))
+	}
+	certs, trusted := certsOf(chain...), house1(NewRoots(root.Cert))
+	alone := quickest(func() {
+		below := x509.NewCertPool()
+		for _, cert := range certs[1:] {
+			below.AddCert(cert)
+		}
+		_, _ = certs[0].Verify(x509.VerifyOptions{Roots: trusted.Roots.pool, Intermediates: below, CurrentTime: now()})
+	})
+	if ours := quickest(func() { Verify(certs, trusted) }); ours > 8*alone {
+		t.Errorf("names bound by 28 authorities: %s, and %s by crypto/x509 alone", ours, alone)
+	}
+}
+
+// quickest is the least time of three.
+func quickest(run func()) time.Duration {
+	least := time.Hour
+	for range 3 {
+		began := time.Now()
+		run()
+		least = min(least, time.Since(began))
+	}
+	return least
+}
+
+// TestSubjectText holds that names are as the library writes them, up to what no real one has.
+func TestSubjectText(t *testing.T) {
+	usual := issue(t, nil, func(c *x509.Certificate) {
+		c.Subject = pkix.Name{CommonName: "a, \"b\"", Organization: []string{"O1", "O2"}, Country: []string{"DE"}}
+		for _, dc := range []string{"example", "corp", "emea"} {
+			c.Subject.ExtraNames = append(c.Subject.ExtraNames, pkix.AttributeTypeAndValue{
+				Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: dc})
+		}
+	})
+	if got, want := SubjectText(usual.Cert), usual.Cert.Subject.String(); got != want || IssuerText(usual.Cert) != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	absurd := issue(t, nil, func(c *x509.Certificate) {
+		c.Subject = pkix.Name{CommonName: strings.Repeat("n", 5_000), Organization: make([]string, 100)}
+	})
+	if got := SubjectText(absurd.Cert); len(got) > maxAttribute+200 || strings.Count(got, "O=") != maxAttributes {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestKeyTooLarge holds that nothing is computed with a key larger than crypto/tls takes, such as a fetched certificate may
+// have.
+func TestKeyTooLarge(t *testing.T) {
+	product := new(big.Int).Lsh(big.NewInt(1), 199_999)
+	product.SetBit(product, 0, 1)
+	huge := &x509.Certificate{PublicKeyAlgorithm: x509.RSA, PublicKey: &rsa.PublicKey{N: product, E: 1<<31 - 1}}
+	leaf := issueFor(t, rsaKey(t, 2048), nil).Cert
+	signature := make([]byte, 25_000)
+	_, _ = rand.Read(signature)
+	leaf.Signature = signature
+	began := time.Now()
+	if signed(leaf, huge) || time.Since(began) > time.Second {
+		t.Errorf("taken for signed, after %s", time.Since(began))
 	}
 }

@@ -10,6 +10,9 @@ import (
 // maxSignatures bounds the signatures that are checked to follow one path, as crypto/x509 bounds its own.
 const maxSignatures = 100
 
+// maxRSA is the largest RSA key that is computed with, in bits; crypto/tls takes no larger one from a server either.
+const maxRSA = 8192
+
 // path is the way from the server's certificate towards an authority.
 type path struct {
 	certs    []*x509.Certificate // the server's own first
@@ -84,8 +87,12 @@ func issuer(cert *x509.Certificate, candidates, seen []*x509.Certificate, at tim
 }
 
 // signed says that parent's key signed cert. An algorithm that crypto/x509 does not compute any more (MD5) is taken for
-// a match: the signature is reported as weak either way.
+// a match: the signature is reported as weak either way. A key that is larger than any that crypto/tls takes has signed
+// nothing: to find out otherwise may take seconds.
 func signed(cert, parent *x509.Certificate) bool {
+	if kind, bits := KeyOf(parent); kind == "RSA" && bits > maxRSA {
+		return false
+	}
 	err := parent.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
 	_, insecure := errors.AsType[x509.InsecureAlgorithmError](err)
 	return err == nil || insecure

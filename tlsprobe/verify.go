@@ -171,7 +171,7 @@ func (j *judgement) find(p Problem, s Severity, cert *x509.Certificate, words st
 	f := Finding{Problem: p, Severity: s, Index: -1, Words: words}
 	if cert != nil {
 		f.Index, f.NotBefore, f.NotAfter = index(j.sent, cert), cert.NotBefore, cert.NotAfter
-		f.Role, f.Subject = j.path.role(cert), clean(cert.Subject.String())
+		f.Role, f.Subject = j.path.role(cert), clean(SubjectText(cert))
 	}
 	j.verdict.Findings = append(j.verdict.Findings, f)
 }

@@ -29,7 +29,7 @@ func (j *judgement) authority() {
 		before := j.path.certs[slices.Index(j.path.certs, j.missing)-1]
 		if !selfIssued(j.missing) {
 			j.find(IncompleteChain, Fatal, before, "the server does not send the intermediate certificate "+
-				quote(j.missing.Subject.String())+" (SHA-256 "+fingerprint(j.missing)+")"+published(before))
+				quote(SubjectText(j.missing))+" (SHA-256 "+fingerprint(j.missing)+")"+published(before))
 		}
 	}
 	if j.path.anchored {
@@ -42,13 +42,13 @@ func (j *judgement) authority() {
 	case j.inspected(last):
 	case selfIssued(last):
 		j.find(UnknownAuthority, Fatal, last, "the chain ends in an authority that is not trusted: "+
-			quote(last.Subject.String()))
+			quote(SubjectText(last)))
 	case j.missesIntermediate(last):
 		j.find(IncompleteChain, Fatal, last, "the server does not send the intermediate certificate "+
-			quote(last.Issuer.String())+published(last))
+			quote(IssuerText(last))+published(last))
 	default:
 		j.find(UnknownAuthority, Fatal, last, fmt.Sprintf(
-			"the chain ends in a certificate of %s, which is not trusted", quote(last.Issuer.String())))
+			"the chain ends in a certificate of %s, which is not trusted", quote(IssuerText(last))))
 	}
 }
 

@@ -45,9 +45,9 @@ func (j *judgement) called(i int) string {
 	case RoleServer:
 		return "the certificate"
 	case RoleRoot:
-		return "the root certificate " + quote(cert.Subject.String())
+		return "the root certificate " + quote(SubjectText(cert))
 	default:
-		return "the intermediate certificate " + quote(cert.Subject.String())
+		return "the intermediate certificate " + quote(SubjectText(cert))
 	}
 }
 

@@ -71,7 +71,7 @@ func (j *judgement) expected() {
 	case j.Public && j.path.anchored && len(j.Issuers) == 0:
 		if file, local := j.Roots.local(last); local {
 			j.find(Intercepted, Minor, last, "the chain of a public name ends in an authority that was added on this host ("+
-				quote(file)+"), "+quote(last.Subject.String())+": a TLS-inspecting proxy, unless it is meant: then name it "+
+				quote(file)+"), "+quote(SubjectText(last))+": a TLS-inspecting proxy, unless it is meant: then name it "+
 				"under issuers")
 		}
 	}
@@ -83,10 +83,10 @@ func (j *judgement) otherIssuer() {
 		wanted = append(wanted, quote(issuer))
 	}
 	for _, authority := range j.path.certs[1:] {
-		seen = append(seen, quote(authority.Subject.String()))
+		seen = append(seen, quote(SubjectText(authority)))
 	}
 	if last := j.path.last(); !j.path.anchored && !selfIssued(last) {
-		seen = append(seen, quote(last.Issuer.String()))
+		seen = append(seen, quote(IssuerText(last)))
 	}
 	if len(seen) == 0 {
 		seen = []string{"nobody but itself"}

@@ -22,9 +22,9 @@ func (j *judgement) arrangement() {
 	for i, cert := range j.sent[1:] {
 		switch {
 		case index(j.sent, cert) <= i:
-			j.note(i+1, "the server sends the certificate "+quote(cert.Subject.String())+" twice")
+			j.note(i+1, "the server sends the certificate "+quote(SubjectText(cert))+" twice")
 		case !contains(j.path.certs, cert) && !j.beside(cert):
-			j.note(i+1, "the server sends the certificate "+quote(cert.Subject.String())+", which is not of its chain")
+			j.note(i+1, "the server sends the certificate "+quote(SubjectText(cert))+", which is not of its chain")
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sallyport/tlsprobe"
 )
 
 // maxNamed is how many authorities of a change are kept by name.
@@ -20,7 +22,7 @@ type Authority struct {
 
 func authorityOf(cert *x509.Certificate) Authority {
 	sum := sha256.Sum256(cert.Raw)
-	subject := cert.Subject.String()
+	subject := tlsprobe.SubjectText(cert)
 	return Authority{Subject: subject[:min(len(subject), 256)], SHA256: hex.EncodeToString(sum[:])}
 }
 

@@ -91,6 +91,6 @@ func javaSignature(a x509.SignatureAlgorithm) string {
 
 // name is the subject of a certificate, escaped and bounded.
 func name(cert *x509.Certificate) string {
-	subject := cert.Subject.String()
+	subject := tlsprobe.SubjectText(cert)
 	return strconv.QuoteToASCII(subject[:min(len(subject), 120)])
 }
