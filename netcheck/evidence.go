@@ -181,7 +181,8 @@ func describeCert(cert *x509.Certificate) Cert {
 	kind, bits := tlsprobe.KeyOf(cert)
 	names := tlsprobe.AlternativeNames(cert)
 	c := Cert{
-		Subject: cleanText(tlsprobe.SubjectText(cert), maxTextKept), Issuer: cleanText(tlsprobe.IssuerText(cert), maxTextKept),
+		Subject:   cleanText(tlsprobe.SubjectText(cert), maxTextKept),
+		Issuer:    cleanText(tlsprobe.IssuerText(cert), maxTextKept),
 		NameCount: len(names), Serial: cleanText(cert.SerialNumber.Text(16), maxTextKept),
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
 		SHA256: hex.EncodeToString(sum[:]), Pin: tlsprobe.PinOf(cert).String(),

@@ -8,15 +8,15 @@ import (
 
 // Bounds on what one server may make a handshake take in. Real ones send 2 to 6 KiB, and those that name each authority
 // whose client certificates they take up to 64 more. crypto/tls itself ends a certificate message over 256 KiB, and makes
-// 15 MiB of one that is filled with names.
+// 15 MiB of one that is filled with links, so that sixteen such servers at once would fill the memory of a small host.
 const (
-	MaxHandshakeBytes = 128 << 10
+	MaxHandshakeBytes = 72 << 10
 	MaxCertificates   = 32
 	maxSubjects       = 10_000 // names of all certificates: authorities that constrain names cost time for each of them
 	maxSaid           = 64
 )
 
-var errTooMuch = errors.New("the server sent more than 128 KiB in the TLS handshake")
+var errTooMuch = errors.New("the server sent more than 72 KiB in the TLS handshake")
 
 // meter counts what a server sends, keeps its first bytes and ends a handshake that takes in too much. It is used by
 // one goroutine at a time, as the handshake is.
