@@ -24,6 +24,7 @@ import (
 	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
 	"sallyport/tlsprobe/profile"
+	"sallyport/tlsprobe/revocation"
 )
 
 // Each of these benchmarks compares a check with a bare loop: the fewest lines that do the same over the wire with the
@@ -124,7 +125,8 @@ func BenchmarkCheckTLS(b *testing.B) {
 	s := newServers(b)
 	run := netcheck.TLS(netcheck.TLSTarget{
 		Server: netcheck.Server{Host: loopbackHost, Port: 443, ServerName: lab.CloudName, Roots: s.roots,
-			Warn: expiryWarn, Fail: expiryFail, Like: likeJava()},
+			Warn: expiryWarn, Fail: expiryFail, Like: likeJava(),
+			Revocation: netcheck.Revocation{Checker: revocation.NewChecker()}},
 	})
 	bare := func(ctx context.Context) error {
 		conn, err := s.dial(ctx, webAddress, lab.CloudName)

@@ -44,6 +44,7 @@ type attempt struct {
 	asked   *javaOpinion         // what it thinks of the chain; nil where it was not asked
 	blocks  *blocks              // of what is known of who blocks the address here; nil: nobody is asked
 	blocker *Blocker             // on this host, which ended the connection; nil: none is known
+	revoke  *revocations         // whether the certificates were revoked; nil: nobody is asked
 	phases  []check.Phase
 	options tlsprobe.Options // of its handshakes
 	facts   tlsprobe.Facts

@@ -49,7 +49,7 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 		a := &attempts[i]
 		a.phases, a.from, a.own = []check.Phase{named}, t.from(), own
 		a.before, a.clock = t.before, t.clock
-		a.fetch, a.shown, a.blocks = t.FetchIssuer, t.shown, t.blocks
+		a.fetch, a.shown, a.blocks, a.revoke = t.FetchIssuer, t.shown, t.blocks, t.Revocation.begin()
 		a.java = java
 	}
 	tryAll(ctx, attempts, options, then)
@@ -155,10 +155,15 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 		a.warning = a.via.doubt()
 	}
 	a.phases[len(a.phases)-1].Duration = a.facts.Duration // without the wait for an alert
-	if then == nil {
-		return nil
+	if err := a.recallRevocation(); err != nil {
+		return err
 	}
-	return then(ctx, a)
+	if then != nil {
+		if err := then(ctx, a); err != nil {
+			return err
+		}
+	}
+	return a.askRevocation(ctx)
 }
 
 // connect makes the connection that the handshake is done over.

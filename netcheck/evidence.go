@@ -36,6 +36,7 @@ type TLSEvidence struct {
 	Findings      []CertFinding  `json:"findings,omitempty"`    // of the chain, the one to mend first at the head
 	Certificates  []Cert         `json:"certificates"`          // as sent, the server's own first
 	Java          *JavaEvidence  `json:"java,omitempty"`        // the chain as the service's Java sees it
+	Revocation    []CertStatus   `json:"revocation,omitempty"`  // of the chain but its root; none: nobody was asked
 	Connections   []Connection   `json:"connections,omitempty"` // to those addresses
 	Others        []*TLSEvidence `json:"others,omitempty"`      // addresses that show another certificate
 	BlockedBy     []Blocking     `json:"blocked_by,omitempty"`  // addresses to which this host lets no connection out
@@ -113,6 +114,7 @@ func newTLSEvidence(attempts []attempt) *TLSEvidence {
 			continue
 		}
 		e := describeFacts(a.facts, a.shown)
+		e.Revocation = a.describeRevocation()
 		e.Java = newJavaEvidence(a)
 		e.add(a)
 		shown = append(shown, sameChain{a.facts, e})

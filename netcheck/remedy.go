@@ -91,6 +91,10 @@ func certificateRemedies() map[check.Cause]string {
 			"else answers.",
 		check.CertChanged: "Nothing is to be done if the certificate of TARGET was renewed; if nobody did, ask " +
 			"its owner.",
+		check.CertRevoked: "Ask the owner of TARGET why the authority revoked the certificate; if it was only replaced, " +
+			"have the new one installed, and if its key leaked, do not connect until TARGET is known to be clean.",
+		check.CertRevocationUnknown: "Let this host reach the responder or the list that the certificate names, by HTTP, " +
+			"or have TARGET staple a current OCSP response; revocation: soft does not insist on an answer.",
 		check.CertUsage: "Have the certificate of TARGET issued anew, for server authentication, by an authority.",
 	}
 }

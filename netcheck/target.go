@@ -22,6 +22,8 @@ type Server struct {
 	Roots      *tlsprobe.Roots // the trusted authorities; nil trusts none
 	Warn, Fail time.Duration   // how long before a certificate's end the check warns, fails; zero never does
 
+	Revocation Revocation // whether authorities are asked if they revoked its certificates; the zero value asks nobody
+
 	Pins        []tlsprobe.Pin       // keys of which one must be in the verified chain; none expects nothing
 	Issuers     []string             // CN or O, in any case, of which an authority of the chain must have one; none: any
 	FetchIssuer tlsprobe.FetchIssuer // gets what the server left out, so that it can be named; nil: it is not fetched

@@ -105,6 +105,7 @@ func describe(attempts []attempt) string {
 	if first.answer != nil {
 		text += ", HTTP " + statusLine(*first.answer)
 	}
+	text += first.stapleNote()
 	if first.facts.ClientCertificateRequested {
 		text += "; it asks for a client certificate, " + asked(first.facts)
 	}

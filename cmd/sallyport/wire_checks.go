@@ -109,7 +109,7 @@ func wireLDAPS(
 		PageSize: c.PageSize, Paged: c.Paged, FollowReferrals: c.FollowReferrals,
 		Directories: directoriesOf(all.LDAPS, c.BindDN), Refused: kept.refused,
 	}
-	target.Seen, target.Blocked = kept.seen, kept.blocked
+	target.Seen, target.Blocked, target.Revocation = kept.seen, kept.blocked, kept.revoking(c.Server)
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindLDAPS, Target: directory(c),
 		After: resolvers(all.DNS, c.Host), Run: netcheck.LDAPS(target),

@@ -12,6 +12,7 @@ import (
 	"sallyport/netcheck"
 	"sallyport/netcheck/memory"
 	"sallyport/tlsprobe/jvm"
+	"sallyport/tlsprobe/revocation"
 )
 
 // kept is what checks remember across the end of the process, and of a reload, and whom they ask.
@@ -21,17 +22,27 @@ type kept struct {
 	stores  netcheck.JavaStores
 	java    *jvm.Watch       // of the service, for the checks that are being wired
 	blocked netcheck.Blocked // nil: nobody
+
+	revocation *revocation.Checker // one for all checks: they share authorities
 }
 
 // keeping remembers below paths.state; a file there that is no good is told to log.
 func keeping(conf *config.Config, log *slog.Logger) kept {
 	folder := memory.Folder{State: conf.Paths.State, Told: func(err error) { log.Error("a memory was damaged", "err", err) }}
 	return kept{refused: netcheck.NewRefusedSecrets(folder), seen: netcheck.KeepSeen(folder),
-		stores: netcheck.JavaStores{Folder: folder}}
+		stores: netcheck.JavaStores{Folder: folder}, revocation: revocation.NewChecker()}
 }
 
 // forgetting remembers nothing: for checks that are made ready and never run.
 func forgetting() kept { return kept{refused: new(netcheck.RefusedSecrets)} }
+
+// revoking is how a check asks whether certificates were revoked.
+func (k kept) revoking(c config.Server) netcheck.Revocation {
+	if c.Revocation == config.RevocationOff {
+		return netcheck.Revocation{}
+	}
+	return netcheck.Revocation{Checker: k.revocation, Hard: c.Revocation == config.RevocationHard}
+}
 
 // releaseWithin is how long the passwords that are being tried are waited for.
 const releaseWithin = 10 * time.Second

@@ -10,6 +10,7 @@ import (
 func wireTLS(c config.TLS, roots *tlsprobe.Roots, kept kept, reaching netcheck.Reaching, after []string) check.Check {
 	target := netcheck.TLSTarget{Server: wireServer(c.Name, c.Server, roots, kept.java, reaching), HTTP: wireHTTP(c.HTTP)}
 	target.ALPN, target.Seen, target.Blocked = c.ALPN, kept.seen, kept.blocked
+	target.Revocation = kept.revoking(c.Server)
 	if c.Proxy != nil {
 		target.Proxy = &netcheck.Proxy{Host: c.Proxy.Host, Port: c.Proxy.Port, User: c.Proxy.User,
 			PasswordFile: c.Proxy.PasswordFile, Refused: kept.refused}
