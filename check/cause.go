@@ -154,6 +154,11 @@ const (
 	FirewallUnsupported  Cause = "firewall.unsupported"   // the kernel lacks a feature
 )
 
+// Causes of the layer posture: posture. and the name of the control.
+const (
+	PostureOutboundEncrypted Cause = "posture.outbound.encrypted" // the service uses a port without encryption
+)
+
 // Causes of the layer sallyport.
 const (
 	ConfigChanged  Cause = "config.changed"  // a new configuration is in force
@@ -206,6 +211,7 @@ func Causes() []Cause {
 		FirewallMissing, FirewallDrift, FirewallRepaired, FirewallContended, FirewallDormant, FirewallExposed,
 		FirewallLockout, FirewallBypass, FirewallForeignDrop, FirewallTrial, FirewallRolledBack,
 		FirewallNotPermitted, FirewallUnsupported,
+		PostureOutboundEncrypted,
 		ConfigChanged, ConfigRejected, SinkDown, Internal,
 	}
 }

@@ -11,6 +11,7 @@ const (
 	KindTLS       = "tls"
 	KindLDAPS     = "ldaps"
 	KindFirewall  = "firewall"
+	KindService   = "service"
 	KindSallyport = "sallyport"
 )
 

@@ -22,6 +22,9 @@ const (
 	VerbApply Verb = "apply"
 	// VerbLearned tells the guard where names lead. The request is a Learned, the answer a NotLearned.
 	VerbLearned Verb = "learned"
+	// VerbConnections asks the guard for the connections that the user of its configuration's service has now. The request
+	// is empty, the answer a Connections.
+	VerbConnections Verb = "connections"
 	// VerbTry asks the guard to put its configuration on trial. The request is a Try, the answer a Trial.
 	VerbTry Verb = "try"
 	// VerbConfirm and VerbRollback ask the guard to end the trial that runs, one way or the other. The answer is an Ending.
@@ -95,6 +98,31 @@ type RefusedAddress struct {
 	Name string     `json:"name"`
 	Addr netip.Addr `json:"addr"`
 	Why  string     `json:"why"`
+}
+
+// Connections is the answer of VerbConnections.
+type Connections struct {
+	UID    uint32       `json:"uid"`
+	NoUser string       `json:"no_user,omitempty"` // why the user is not known; then there is nothing else
+	List   []Connection `json:"list,omitempty"`
+	Total  int          `json:"total"` // of all; more than are listed where there are many
+}
+
+// Connection is a TCP connection, with the numbers that the kernel has for its state and its timer (linux/tcp_states.h,
+// struct inet_diag_msg).
+type Connection struct {
+	Local            netip.AddrPort `json:"local"`
+	Remote           netip.AddrPort `json:"remote"`
+	State            uint8          `json:"state"`
+	ID               uint64         `json:"id"`
+	Timer            uint8          `json:"timer,omitempty"`
+	Retransmits      int            `json:"retransmits,omitempty"` // in a row
+	Expires          time.Duration  `json:"expires_ns,omitempty"`  // of the timer
+	RTO              time.Duration  `json:"rto_ns,omitempty"`
+	ReceiveQueue     uint32         `json:"receive_queue,omitempty"`
+	SendQueue        uint32         `json:"send_queue,omitempty"`
+	RTT              time.Duration  `json:"rtt_ns,omitempty"`
+	TotalRetransmits uint32         `json:"total_retransmits,omitempty"`
 }
 
 // Try is the request of VerbTry.

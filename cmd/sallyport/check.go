@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/check"
-	"sallyport/monitor"
 )
 
 // checkWorkers is how many checks run at a time in `sallyport check`.
@@ -39,10 +38,13 @@ func newCheck(opts *options) *cobra.Command {
 			log := newLogger(cmd.ErrOrStderr(), "check")
 			kept := keeping(conf, log)
 			kept.blocked = oneByOne(askGuardOr(conf, traceHere))
-			checks, err := wireChecks(conf, kept, follower.Reaching)
+			seen := observing(conf)
+			checks, err := wireChecks(conf, kept, seen.reaching(follower.Reaching))
 			if err != nil {
 				return err
 			}
+			seen.beside(conf, checks)
+			checks = append(checks, seen.check(conf, nil, nil)...)
 			if checks, err = named(checks, names); err != nil {
 				return err
 			}
@@ -51,8 +53,7 @@ func newCheck(opts *options) *cobra.Command {
 					return err
 				}
 			}
-			results := monitor.Once(cmd.Context(), checks, checkWorkers, log)
-			return out.report(cmd, results)
+			return out.report(cmd, seen.once(cmd.Context(), conf, checks, log))
 		},
 	}
 	out.bind(cmd)
@@ -71,7 +72,7 @@ func (o *options) checkNames() []string {
 	if err != nil {
 		return nil
 	}
-	return checkNames(checks)
+	return checkNames(append(checks, observing(conf).check(conf, nil, nil)...))
 }
 
 func checkNames(checks []check.Check) []string {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sallyport/check"
+	"sallyport/config"
 	"sallyport/control"
 	"sallyport/firewall"
 	"sallyport/firewall/guard"
@@ -34,6 +35,7 @@ type guardProcess struct {
 
 	inForce *firewall.Policy // of whose turn it is; nil before the first was put in force, and where the guard observes
 
+	conf   atomic.Pointer[config.Config]   // that it was told of last and took; nil before there is one
 	policy atomic.Pointer[firewall.Policy] // that the guard keeps or watches; nil before there is one
 
 	mu      sync.Mutex
@@ -93,6 +95,8 @@ func (p *guardProcess) run(ctx context.Context, listener *net.UnixListener) erro
 			control.VerbTry:     p.try,
 			control.VerbLearned: p.learned,
 
+			control.VerbConnections: p.connections,
+
 			control.VerbConfirm:  p.ending(p.confirm),
 			control.VerbRollback: p.ending(p.guard.Rollback),
 		},
@@ -121,6 +125,7 @@ func (p *guardProcess) take(ctx context.Context, next candidate) error {
 		return errors.Join(err, p.backTo(ctx, former))
 	}
 	p.policy.Store(&next.policy)
+	p.conf.Store(next.conf)
 	p.inForce = nil
 	if next.enforces() {
 		p.inForce = &next.policy

@@ -136,10 +136,13 @@ func (p *probeProcess) awaitGuard(ctx context.Context, mode config.Mode) {
 
 // prepare makes all that a configuration needs, and changes nothing.
 func (p *probeProcess) prepare(conf *config.Config) (*prepared, error) {
-	checks, err := wireChecks(conf, p.kept, p.follower.Reaching)
+	seen := observing(conf)
+	checks, err := wireChecks(conf, p.kept, seen.reaching(p.follower.Reaching))
 	if err != nil {
 		return nil, err
 	}
+	seen.beside(conf, checks)
+	checks = append(checks, seen.checkGuarded(conf, p.latest)...)
 	names, err := followedNames(conf)
 	if err != nil {
 		return nil, err
@@ -153,6 +156,17 @@ func (p *probeProcess) prepare(conf *config.Config) (*prepared, error) {
 		return nil, err
 	}
 	return &prepared{conf: conf, checks: checks, names: names, sinks: sinks}, nil
+}
+
+// latest is what each check found last, those aside that have not been run yet.
+func (p *probeProcess) latest() []check.Result {
+	var results []check.Result
+	for _, s := range p.monitor.States() {
+		if !s.Last.Time.IsZero() {
+			results = append(results, s.Last)
+		}
+	}
+	return results
 }
 
 // ownChecks are the checks that no configuration lists: the guard's word about the ruleset, and Sallyport's own health.

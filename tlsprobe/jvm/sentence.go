@@ -97,6 +97,7 @@ func sentences() []sentence {
 		{"fatal alert: ", ComplainsOfAlert},
 		{"Remote host terminated the handshake", ComplainsOfClosed},
 		{"Remote host closed connection during handshake", ComplainsOfClosed},
+		{"Connection or outbound has closed", ComplainsOfClosed}, // to who writes while the handshake fails for who reads
 		{"Connection reset", ComplainsOfReset},
 		{"LDAP: error code 49", ComplainsOfBind},
 	}

@@ -24,6 +24,8 @@ func TestSentence(t *testing.T) {
 		{path + "Certificate has been revoked", ComplainsOfRevoked},
 		{path + "validity check failed", ComplainsOfExpiry},
 		{path + "validity check failed; CertificateNotYetValidException: NotBefore: Mon Jan 01", ComplainsOfEarly},
+		{"simple bind failed: host.test:636 [Root exception is java.net.SocketException: Connection or outbound has closed]",
+			ComplainsOfClosed},
 		{"INFO sync done, 120 users", ""},
 		{strings.Repeat("x", maxLine) + "UnknownHostException", ""},
 		{"", ""},
