@@ -10,6 +10,7 @@ export GOFLAGS     := -trimpath -buildvcs=false
 BIN               := .bin
 STATICCHECK       := v0.8.2
 GOLANGCI_LINT     := v2.15.0
+BLACKBOX_EXPORTER := v0.28.0
 PACKAGES          := gcc libc6-dev ca-certificates nftables iproute2 bind9-dnsutils unbound nginx-light slapd ldap-utils \
                      rsyslog rsyslog-gnutls openssl curl strace prometheus iptables openjdk-17-jdk-headless \
                      bind9 bind9-utils knot knot-resolver ldnsutils dns-root-data squid tinyproxy faketime \
@@ -55,6 +56,13 @@ $(BIN)/golangci-lint-$(GOLANGCI_LINT):
 	@GOBIN=$(CURDIR)/$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
 	@mv $(BIN)/golangci-lint $@
 
+# Beside which a benchmark measures, as its release builds it: by its own go.sum.
+$(BIN)/blackbox_exporter-$(BLACKBOX_EXPORTER):
+	@mkdir -p $(BIN)
+	@source=$$(cd / && go mod download -json github.com/prometheus/blackbox_exporter@$(BLACKBOX_EXPORTER) | \
+		sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p'); \
+	go build -C "$$source" -ldflags='$(LDFLAGS)' -o $(CURDIR)/$@ .
+
 lint: $(BIN)/staticcheck-$(STATICCHECK) $(BIN)/golangci-lint-$(GOLANGCI_LINT) ## vet, staticcheck, golangci-lint
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:" >&2; gofmt -l . >&2; exit 1; }
 	go vet ./...
@@ -66,8 +74,9 @@ lint: $(BIN)/staticcheck-$(STATICCHECK) $(BIN)/golangci-lint-$(GOLANGCI_LINT) ##
 unit: ## every test, with the race detector
 	SALLYPORT_TEST_FULL=1 CGO_ENABLED=1 go test -race -timeout 10m ./...
 
-bench: build ## the README's figures, ratios within one run
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./...
+bench: build $(BIN)/blackbox_exporter-$(BLACKBOX_EXPORTER) ## the README's figures, ratios within one run
+	SALLYPORT_BENCH_BLACKBOX=$(CURDIR)/$(BIN)/blackbox_exporter-$(BLACKBOX_EXPORTER) \
+		go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./...
 
 fuzz: ## each fuzz target for FUZZTIME
 	@go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r pkg dir; do \

@@ -21,8 +21,10 @@ import (
 	"sallyport/check"
 	"sallyport/integration/lab"
 	"sallyport/netcheck"
+	"sallyport/netcheck/memory"
 	"sallyport/netcheck/resolver"
 	"sallyport/tlsprobe"
+	"sallyport/tlsprobe/jvm"
 	"sallyport/tlsprobe/profile"
 	"sallyport/tlsprobe/revocation"
 )
@@ -115,19 +117,42 @@ func (s servers) dial(ctx context.Context, address, name string) (net.Conn, erro
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
-// likeJava is the client that a check looks like where the configuration has a service.
-func likeJava() func() *tlsprobe.Like {
+// likeStock is the client that a check looks like where the configuration has a service whose Java is not found.
+func likeStock() func() *tlsprobe.Like {
 	like := tlsprobe.NewLike(profile.Stock(17))
 	return func() *tlsprobe.Like { return like }
 }
 
+// likeJava is the client that it looks like where the Java is found.
+func likeJava(b *testing.B, java *jvm.Watch) func() *tlsprobe.Like {
+	return func() *tlsprobe.Like {
+		trust, err := java.Trust(time.Now())
+		if err != nil {
+			b.Error(err)
+			return nil
+		}
+		return trust.Like()
+	}
+}
+
+// as is a contender under a name of its own.
+func (c contender) as(name string) contender {
+	c.metric = name + "-" + c.metric
+	return c
+}
+
+// BenchmarkCheckTLS compares three checks with a dial by crypto/tls as it is, which verifies: ratio is of a check that
+// shakes hands as a Java does, ratio-java of one that is judged by a Java's trust store too, ratio-like-go of one that
+// offers what crypto/tls does.
 func BenchmarkCheckTLS(b *testing.B) {
 	s := newServers(b)
-	run := netcheck.TLS(netcheck.TLSTarget{
-		Server: netcheck.Server{Host: loopbackHost, Port: 443, ServerName: lab.CloudName, Roots: s.roots,
-			Warn: expiryWarn, Fail: expiryFail, Like: likeJava(),
-			Revocation: netcheck.Revocation{Checker: revocation.NewChecker()}},
-	})
+	target := netcheck.TLSTarget{Server: s.server(443, lab.CloudName)}
+	likeGo := netcheck.TLS(target)
+	target.Like = likeStock()
+	run := netcheck.TLS(target)
+	target.Java = s.java(b)
+	target.Like = likeJava(b, target.Java)
+	judged := netcheck.TLS(target)
 	bare := func(ctx context.Context) error {
 		conn, err := s.dial(ctx, webAddress, lab.CloudName)
 		if err != nil {
@@ -135,9 +160,23 @@ func BenchmarkCheckTLS(b *testing.B) {
 		}
 		return conn.Close()
 	}
-	times := compete(b, sallyport(run), contender{"bare-cpu-µs/op", bare})
+	times := compete(b, sallyport(run), contender{"bare-cpu-µs/op", bare},
+		sallyport(judged).as("java"), sallyport(likeGo).as("like-go"))
 	b.ReportMetric(times.ratio(0, 1), "ratio")
+	b.ReportMetric(times.ratio(2, 1), "ratio-java")
+	b.ReportMetric(times.ratio(3, 1), "ratio-like-go")
 }
+
+// server is one of the servers, as the configuration's defaults have it judged, and its certificates kept. Revocation is
+// looked for, and these certificates name nobody to ask.
+func (s servers) server(port uint16, name string) netcheck.Server {
+	return netcheck.Server{Host: loopbackHost, Port: port, ServerName: name, Roots: s.roots,
+		Warn: expiryWarn, Fail: expiryFail, Check: name, Seen: netcheck.KeepSeen(s.memory()),
+		Revocation: netcheck.Revocation{Checker: revocation.NewChecker()}}
+}
+
+// memory is where checks keep what outlives the process.
+func (s servers) memory() memory.Folder { return memory.Folder{State: s.dir} }
 
 func BenchmarkCheckDNS(b *testing.B) {
 	newServers(b)
@@ -159,20 +198,31 @@ func BenchmarkCheckDNS(b *testing.B) {
 }
 
 // BenchmarkCheckLDAPS has two bare loops: bind and search alone, which is what the check does in most runs, and with the
-// rootDSE, which it reads every five minutes. ratio is against the first, ratio-rootdse against the second.
+// rootDSE, which it reads every five minutes. ratio is against the first, ratio-rootdse against the second; ratio-java is
+// of a check that is judged by a Java's trust store too, ratio-like-go of one that offers what crypto/tls does, both against
+// the first.
 func BenchmarkCheckLDAPS(b *testing.B) {
 	s := newServers(b)
-	run := netcheck.LDAPS(netcheck.LDAPSTarget{
-		Server: netcheck.Server{Host: loopbackHost, Port: 636, ServerName: lab.DirectoryName, Roots: s.roots,
-			Warn: expiryWarn, Fail: expiryFail, Like: likeJava()},
+	target := netcheck.LDAPSTarget{
+		Server: s.server(636, lab.DirectoryName),
 		BindDN: lab.BindDN, PasswordFile: filepath.Join(s.dir, "ldap-password"),
-		BaseDN: lab.StaffDN, Filter: "(objectClass=person)", MinEntries: 1,
-	})
+		BaseDN: lab.StaffDN, Filter: "(objectClass=person)", MinEntries: 1, PageSize: 500,
+		Directories: []string{"ldaps://" + ldapAddress}, Refused: netcheck.NewRefusedSecrets(s.memory()),
+	}
+	likeGo := netcheck.LDAPS(target)
+	target.Like = likeStock()
+	run := netcheck.LDAPS(target)
+	target.Java = s.java(b)
+	target.Like = likeJava(b, target.Java)
+	judged := netcheck.LDAPS(target)
 	bare := func(ctx context.Context) error { return s.bareLDAP(ctx, false) }
 	withRootDSE := func(ctx context.Context) error { return s.bareLDAP(ctx, true) }
-	times := compete(b, sallyport(run), contender{"bare-cpu-µs/op", bare}, contender{"bare-rootdse-cpu-µs/op", withRootDSE})
+	times := compete(b, sallyport(run), contender{"bare-cpu-µs/op", bare}, contender{"bare-rootdse-cpu-µs/op", withRootDSE},
+		sallyport(judged).as("java"), sallyport(likeGo).as("like-go"))
 	b.ReportMetric(times.ratio(0, 1), "ratio")
 	b.ReportMetric(times.ratio(0, 2), "ratio-rootdse")
+	b.ReportMetric(times.ratio(3, 1), "ratio-java")
+	b.ReportMetric(times.ratio(4, 1), "ratio-like-go")
 }
 
 func (s servers) bareLDAP(ctx context.Context, rootDSE bool) error {

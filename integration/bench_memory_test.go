@@ -3,7 +3,6 @@ package integration_test
 import (
 	"bufio"
 	"context"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,10 +39,15 @@ func (h home) awaitRuns(n int) {
 	ctx, cancel := context.WithTimeout(h.b.Context(), time.Minute)
 	defer cancel()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: h.Host.Dial}}
+	daemon := program{h.Daemon().Pid(), "127.0.0.1:9636"}
+	var runs map[string]int
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
-		runs, err := okRuns(ctx, &client)
+		metrics, err := daemon.get(ctx, &client, "/metrics")
+		if err == nil {
+			runs, err = okRuns(metrics)
+		}
 		if err != nil {
 			h.b.Fatalf("%v; the daemon said:\n%s", err, h.Daemon().Output())
 		}
@@ -58,25 +62,12 @@ func (h home) awaitRuns(n int) {
 	}
 }
 
-// okRuns is how many times each check was ok.
-func okRuns(ctx context.Context, client *http.Client) (map[string]int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:9636/metrics", nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
-	if err != nil {
-		return nil, err
-	}
-	runs := map[string]int{}
+// okRuns is how many times each check was ok, by the metrics.
+func okRuns(metrics string) (runs map[string]int, err error) {
+	runs = map[string]int{}
 	counter := regexp.MustCompile(`(?m)^sallyport_check_runs_total\{check="([^"]*)",kind="[^"]*",status="ok"\} (\d+)$`)
-	for _, match := range counter.FindAllSubmatch(body, -1) {
-		if runs[string(match[1])], err = strconv.Atoi(string(match[2])); err != nil {
+	for _, match := range counter.FindAllStringSubmatch(metrics, -1) {
+		if runs[match[1]], err = strconv.Atoi(match[2]); err != nil {
 			return nil, err
 		}
 	}

@@ -56,9 +56,11 @@ func compete(b *testing.B, contenders ...contender) rounds {
 	return times
 }
 
-// runsPerTurn finds out how many runs make up a turn; it also warms up.
+// runsPerTurn finds out how many runs make up a turn; it also warms up. The first run, in which what is kept afterwards is
+// made, tells nothing of the others.
 func runsPerTurn(b *testing.B, c contender) int {
 	b.Helper()
+	turn(b, c, 1)
 	n := 0
 	for began := time.Now(); time.Since(began) < benchTurn; n++ {
 		turn(b, c, 1)
