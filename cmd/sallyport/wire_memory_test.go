@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"sallyport/config"
+	"sallyport/netcheck"
+	"sallyport/tlsprobe/revocation"
 )
 
 func TestDirectoriesOfAUser(t *testing.T) {
@@ -48,5 +50,21 @@ func TestReleaseSaysWhy(t *testing.T) {
 	err := kept.release(t.Context(), checks, []string{"bound"})
 	if err == nil || !strings.Contains(err.Error(), "check bound") || !strings.Contains(err.Error(), "paths.state") {
 		t.Errorf("got %v; want the check and the mend", err)
+	}
+}
+
+// TestRevocationIsWired: what was asked is known to all checks, and over a reload; off asks nobody.
+func TestRevocationIsWired(t *testing.T) {
+	k := kept{revocation: revocation.NewChecker()}
+	for mode, want := range map[string]netcheck.Revocation{
+		config.RevocationOff: {}, config.RevocationSoft: {Checker: k.revocation},
+		config.RevocationHard: {Checker: k.revocation, Hard: true},
+	} {
+		if got := k.revoking(config.Server{Revocation: mode}); got != want {
+			t.Errorf("%s: %+v", mode, got)
+		}
+	}
+	if conf := new(config.Config); keeping(conf, slog.New(slog.DiscardHandler)).revocation == nil {
+		t.Error("the daemon remembers no answers")
 	}
 }

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/x509"
 	"encoding/pem"
@@ -44,8 +45,10 @@ func JudgeCRL(der []byte, issuer *x509.Certificate, now time.Time) (*List, error
 	if len(der) > MaxCRL {
 		return nil, wrong(TooLarge, "more than %d bytes", MaxCRL)
 	}
-	if block, _ := pem.Decode(der); block != nil {
-		der = block.Bytes
+	if bytes.HasPrefix(der, []byte("-----BEGIN")) {
+		if block, _ := pem.Decode(der); block != nil {
+			der = block.Bytes
+		}
 	}
 	parts, bad := splitCRL(der)
 	if bad != nil {

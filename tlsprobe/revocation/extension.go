@@ -25,7 +25,7 @@ func onHTTP(addresses []string) []string {
 // mustStaple says that the certificate demands a stapled response of its server (RFC 7633: the feature status_request).
 func mustStaple(cert *x509.Certificate) bool {
 	for _, e := range cert.Extensions {
-		if len(e.Id) != 9 || e.Id.String() != "1.3.6.1.5.5.7.1.24" {
+		if len(e.Id) != 9 || e.Id[8] != 24 || e.Id.String() != "1.3.6.1.5.5.7.1.24" {
 			continue
 		}
 		input := cryptobyte.String(e.Value)
