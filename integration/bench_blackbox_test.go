@@ -13,8 +13,8 @@ import (
 	"sallyport/integration/lab"
 )
 
-// The pace at which both programs check, and at which Sallyport's metrics are read: Prometheus asks Sallyport for all that
-// is new at once, and blackbox_exporter for each check.
+// The pace at which both programs check, and at which the metrics of their processes are read, as both ask for. With its
+// own, Sallyport tells what is new of all checks; blackbox_exporter is asked for each.
 const (
 	paceInterval = 250 * time.Millisecond
 	paceTurn     = time.Second
@@ -45,9 +45,10 @@ type match struct {
 
 // BenchmarkBesideBlackbox compares the processor time of one TLS check, by the same server, chain and name, all verified:
 // that of all that the process of `sallyport run --only probe` does for it (its schedule, its states, its metrics being
-// read), and that of all that blackbox_exporter does (its probe, which is a request over HTTP). ratio is of a check as it
-// is with a service, ratio-like-go of one that offers what blackbox_exporter offers. ratio-without-http is the first
-// where blackbox_exporter's part for a request that probes nothing (/-/healthy) is not counted.
+// read), and that of all that blackbox_exporter does (its probe, which is a request over HTTP, its metrics being read).
+// ratio is of a check as it is with a service, ratio-like-go of one that offers what blackbox_exporter offers.
+// ratio-without-http is the first where what blackbox_exporter takes for a request that probes nothing (/-/healthy), and
+// for its metrics, is not counted.
 //
 // With few checks, what a process that sleeps costs to wake up, and the reading of the metrics, weigh more than the checks.
 func BenchmarkBesideBlackbox(b *testing.B) {
@@ -163,12 +164,21 @@ func (m *match) turn(request string) costs {
 			m.b.Fatalf("blackbox_exporter: %v: %s", err, answer)
 		}
 		if requests%m.checks == 0 {
-			m.read(ctx, m.likeJava)
-			m.read(ctx, m.likeGo)
+			m.readAll(ctx)
 		}
 	}
 	used := m.exporter.processorTime(m.b) - before
 	return costs{float64(used.Nanoseconds()) / 1000 / float64(requests), java(), golang()}
+}
+
+// readAll reads the metrics of the three: blackbox_exporter's, too, are those of its process.
+func (m *match) readAll(ctx context.Context) {
+	m.b.Helper()
+	m.read(ctx, m.likeJava)
+	m.read(ctx, m.likeGo)
+	if _, err := m.exporter.get(ctx, &m.client, "/metrics"); err != nil {
+		m.b.Fatal(err)
+	}
 }
 
 // meter is asked at the end for the processor time of one check of a Sallyport since.

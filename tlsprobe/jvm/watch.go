@@ -10,11 +10,13 @@ import (
 	"time"
 )
 
-// lookEvery is how often the service's process is looked for.
-const lookEvery = 30 * time.Second
+const (
+	lookEvery  = 30 * time.Second       // the service's process is looked for
+	statsCount = 100 * time.Millisecond // the files are not looked at again: one run of a check asks twice
+)
 
 // Watch knows the service's Java and its trust store at any time. Both are looked at again when they change; in between,
-// asking costs a stat(2) or two. It is safe for concurrent use, and one is for all checks.
+// asking costs some stat(2), ten times a second at most. It is safe for concurrent use, and one is for all checks.
 type Watch struct {
 	service   Service
 	passwords []string
@@ -24,8 +26,9 @@ type Watch struct {
 	host   Host
 	looked time.Time
 	now    Machine
-	err    error // of finding it
-	stamp  stamp // of the files that trust, or its error, was made of
+	err    error     // of finding it
+	stated time.Time // when the files were looked at; zero: not since the machine was found
+	stamp  stamp     // of the files that trust, or its error, was made of
 	trust  *Trust
 	broken error // of reading it
 	last   Seen
@@ -45,6 +48,10 @@ func (w *Watch) Trust(now time.Time) (*Trust, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
+	if age := now.Sub(w.stated); age >= 0 && age < statsCount {
+		return w.trust, w.broken
+	}
+	w.stated = now
 	if stamp := stampOf(w.now); w.trust == nil && w.broken == nil || stamp != w.stamp {
 		w.stamp = stamp
 		w.trust, w.broken = read(w.now, w.passwords)
@@ -60,7 +67,7 @@ func (w *Watch) look(now time.Time) {
 	if age := now.Sub(w.looked); !w.looked.IsZero() && age >= 0 && age < lookEvery {
 		return
 	}
-	w.looked = now
+	w.looked, w.stated = now, time.Time{}
 	w.now, w.err = w.host.Find(w.service)
 	if w.err == nil && w.now.Running {
 		seen := w.now

@@ -64,6 +64,9 @@ func TestWatchReplacedStore(t *testing.T) {
 		}
 	}
 	replace(two.Cert, three.Cert)
+	if again, err := w.Trust(now.Add(time.Second + 50*time.Millisecond)); err != nil || again != first {
+		t.Errorf("within one run of a check the files were looked at twice: %v, %v", again, err)
+	}
 	second, err := w.Trust(now.Add(2 * time.Second))
 	if err != nil || second == first || second.Replaced == nil || memory.told != 2 {
 		t.Fatalf("%+v, %v", second, err)
