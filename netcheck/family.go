@@ -31,8 +31,8 @@ func setAside(host string, attempts []attempt) {
 		case other:
 			a.skipped = "not tried: this host has no route for " + family
 		case !slices.ContainsFunc(attempts, usable) && !isAddress(host) && chosen:
-			a.err = &opinion{cause: check.ConnectNoAddress, err: a.err, words: "the name has no address that can be " +
-				"reached from there: only " + family + " ones, and " + wanted.Error()}
+			a.err = &opinion{cause: check.ConnectNoAddress, err: a.err, words: "the name has no address that the check " +
+				"can reach: only " + family + " ones, and " + wanted.Error()}
 		case !slices.ContainsFunc(attempts, usable) && !isAddress(host) && !dial.HasFamily(a.address.Addr()):
 			a.err = &opinion{cause: check.ConnectNoAddress, err: a.err, words: "the name has no address that this host " +
 				"can use: only " + family + " ones, and this host has none of its own"}

@@ -40,7 +40,7 @@ func connectRemedies() map[check.Cause]string {
 		check.ConnectBlockedHere: "Let this host out to TARGET: look at ip route get ADDRESS, the firewall's output " +
 			"chains and the IPAddressDeny of the service unit.",
 		check.ConnectNoAddress: "Give TARGET an address of a family that this host has, or this host an address of " +
-			"that family.",
+			"that family; where the check has a source, correct that.",
 		check.ConnectSource: "Give this host an address and free ports to reach TARGET from (ip address; ss -s).",
 	}
 }
@@ -51,11 +51,12 @@ func tlsRemedies() map[check.Cause]string {
 			"a dead backend, or a path that drops large packets.",
 		check.TLSClosed: "Look into the log of TARGET, which hangs up in the handshake: an access list, a missing " +
 			"certificate or a server name that it does not know.",
-		check.TLSReset:   "Look into the log of TARGET, and for a firewall on the way that resets by server name.",
-		check.TLSNotTLS:  "Check the port of TARGET: what listens there speaks no TLS, or only after STARTTLS.",
-		check.TLSVersion: "Switch on TLS 1.2 or 1.3 at TARGET.",
-		check.TLSCipher:  "Switch on ECDHE suites with AES-GCM or ChaCha20 at TARGET, and a certificate that fits them.",
-		check.TLSAlert:   "Look into the log of TARGET for the alert, and check that it knows the server name.",
+		check.TLSReset:  "Look into the log of TARGET, and for a firewall on the way that resets by server name.",
+		check.TLSNotTLS: "Check the port of TARGET: what listens there speaks no TLS, or only after STARTTLS.",
+		check.TLSVersion: "Switch on TLS 1.2 and 1.3 at TARGET, and in the service's Java where that lacks the one that the " +
+			"server takes.",
+		check.TLSCipher: "Switch on ECDHE suites with AES-GCM or ChaCha20 at TARGET, and a certificate that fits them.",
+		check.TLSAlert:  "Look into the log of TARGET for the alert, and check that it knows the server name.",
 		check.TLSClientCertificate: "Give the check a client certificate that TARGET accepts (client_certificate), or do " +
 			"not demand one of this host there.",
 		check.TLSMalformed: "Find out what answers as TARGET: a broken TLS server, or a middlebox that rewrites.",

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +29,9 @@ type fault struct {
 
 // serversFail breaks what the host needs.
 func (s *scene) serversFail(ctx context.Context) error { return s.breakAll(ctx, s.serverFaults()) }
+
+// waysFail breaks the way there.
+func (s *scene) waysFail(ctx context.Context) error { return s.breakAll(ctx, s.pathFaults()) }
 
 // othersMeddle has other programs change the rules.
 func (s *scene) othersMeddle(ctx context.Context) error {
@@ -78,6 +84,48 @@ func (s *scene) serverFaults() []fault {
 	}
 }
 
+// pathFaults are of what stands between the host and its servers, and of the host itself.
+func (s *scene) pathFaults() []fault {
+	l := s.lab
+	return []fault{
+		{
+			title: "Broken: a proxy reads along", did: "a TLS-inspecting proxy answers for the cloud, with a certificate of its own",
+			spoil: func(ctx context.Context) error { return l.Flaw(ctx, l.Web, lab.CloudName, lab.Inspected) },
+			mend:  func(ctx context.Context) error { return l.Flaw(ctx, l.Web, lab.CloudName, lab.Sound) },
+			check: lab.CheckCloud, status: "fail", cause: "cert.intercepted",
+		},
+		{
+			title: "Broken: a clock is wrong", did: "the cloud lives ten days later than the host, and so does its certificate",
+			spoil: func(ctx context.Context) error {
+				return errors.Join(l.Web.Ahead(ctx, 10*24*time.Hour), l.Flaw(ctx, l.Web, lab.CloudName, lab.NotYetValid))
+			},
+			mend: func(ctx context.Context) error {
+				return errors.Join(l.Web.Ahead(ctx, 0), l.Flaw(ctx, l.Web, lab.CloudName, lab.Sound))
+			},
+			check: lab.CheckCloud, status: "fail", cause: "clock.skew",
+		},
+		{
+			title: "Broken: the password is wrong", did: "somebody writes another password into the password file",
+			spoil: func(context.Context) error { return os.WriteFile(l.PasswordFile(), []byte("wrong"), 0o600) },
+			mend:  func(context.Context) error { return os.WriteFile(l.PasswordFile(), []byte(lab.Password), 0o600) },
+			check: lab.CheckDirectory, status: "fail", cause: "ldap.not-retried",
+		},
+		{
+			title: "Broken: another program's table lets nothing out to the directory", did: s.typed(lab.AddBarrier),
+			spoil: func(ctx context.Context) error { return s.tamper(ctx, lab.AddBarrier) },
+			mend:  func(ctx context.Context) error { return s.tamper(ctx, lab.RemoveBarrier) },
+			check: lab.CheckDirectory, status: "fail", cause: "connect.blocked-here",
+		},
+		{
+			title: "Broken: the resolver stops", did: "the resolver's server is stopped",
+			spoil: func(context.Context) error { return l.NameServer.Stop() },
+			mend:  l.NameServer.Start,
+			check: lab.CheckResolver, status: "fail", cause: "dns.unreachable",
+			also: map[string]string{lab.CheckCloud: "ok", lab.CheckDirectory: "ok"},
+		},
+	}
+}
+
 // tableFault spoils the table, which Sallyport mends itself.
 func (s *scene) tableFault(title string, how lab.Tampering, cause string) fault {
 	return fault{
@@ -118,7 +166,10 @@ func (s *scene) breakAndMend(ctx context.Context, f fault) error {
 	s.page.section(f.title)
 	s.page.command(f.did)
 	began := time.Now()
-	if err := f.spoil(ctx); err != nil {
+	if err := f.spoil(ctx); errors.Is(err, lab.ErrNoClock) {
+		s.page.skip(f.check, err.Error())
+		return s.recover(ctx, f)
+	} else if err != nil {
 		return fmt.Errorf("%s: %w", f.did, err)
 	}
 	report, err := s.await(ctx, func(r lab.Report) error { return f.told(r) })
@@ -129,7 +180,7 @@ func (s *scene) breakAndMend(ctx context.Context, f fault) error {
 	}
 	s.page.more("seen", got.Detail)
 	s.page.more("to do", got.Remedy)
-	for name := range f.also {
+	for _, name := range slices.Sorted(maps.Keys(f.also)) {
 		other := report.Of(name)
 		s.page.more(name, other.Status+" "+other.Cause+" "+other.Detail)
 	}

@@ -30,7 +30,7 @@ func (s *scene) tell(ctx context.Context) error {
 	s.page.section("With Sallyport: the admin gets in, the stranger does not")
 	s.knocks(ctx, false)
 	for _, next := range []func(context.Context) error{
-		s.checks, s.serversFail, s.whoKnocked, s.reallyShut, s.othersMeddle, s.owned, s.mistake,
+		s.checks, s.serversFail, s.waysFail, s.whoKnocked, s.reallyShut, s.othersMeddle, s.owned, s.mistake,
 	} {
 		if err := next(ctx); err != nil {
 			return err

@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // embeddedCloud is an HTTPS server of this process.
 type embeddedCloud struct {
 	node        *Node
 	certificate atomic.Pointer[tls.Certificate]
+	ahead       atomic.Int64 // nanoseconds
 
 	server *http.Server
 	ended  sync.WaitGroup
@@ -31,7 +33,7 @@ func (c *embeddedCloud) Start(ctx context.Context) error {
 		return fmt.Errorf("cloud: %w", err)
 	}
 	c.server = &http.Server{
-		Handler:   http.HandlerFunc(welcome),
+		Handler:   http.HandlerFunc(c.welcome),
 		TLSConfig: presenting(&c.certificate),
 		ErrorLog:  log.New(io.Discard, "", 0), // clients that hang up are the point of the lab
 	}
@@ -53,7 +55,14 @@ func (c *embeddedCloud) Present(_ context.Context, certificate Certificate) erro
 	return swap(&c.certificate, certificate)
 }
 
-func welcome(w http.ResponseWriter, _ *http.Request) {
+// Ahead has the server tell a time (RFC 9110 section 6.6.1) that is not ours.
+func (c *embeddedCloud) Ahead(_ context.Context, by time.Duration) error {
+	c.ahead.Store(int64(by))
+	return nil
+}
+
+func (c *embeddedCloud) welcome(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Date", time.Now().Add(time.Duration(c.ahead.Load())).UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, "{\"status\":\"ok\"}\n") // a client that is gone misses it
 }

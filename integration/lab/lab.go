@@ -27,7 +27,7 @@ type Lab struct {
 
 	Authority  *Authority
 	NameServer Resolver
-	Web        TLSServer
+	Web        WebServer
 	LDAP       TLSServer
 
 	Dir string // files of the lab: roots.pem, the password, the servers' own

@@ -296,7 +296,7 @@ const two = "table inet sallyport { chain a { accept; }; chain b { drop; }; }"
 
 func TestTamperingNeedsATable(t *testing.T) {
 	l, list := bare(t)
-	for _, how := range []lab.Tampering{lab.FlushTable, lab.DeleteTable, lab.RemoveSideDoor} {
+	for _, how := range []lab.Tampering{lab.FlushTable, lab.DeleteTable, lab.RemoveSideDoor, lab.RemoveBarrier} {
 		if err := l.Host.Tamper(how); !errors.Is(err, unix.ENOENT) {
 			t.Errorf("%s where there is no table: %v", how, err)
 		}
@@ -324,22 +324,31 @@ func TestTamperingNeedsATable(t *testing.T) {
 	}
 }
 
-// TestSideDoorIsThatOfNft holds that the lab's own messages make what the line makes that is shown.
-func TestSideDoorIsThatOfNft(t *testing.T) {
+// TestTablesAreThoseOfNft holds that the lab's own messages make what the lines make that are shown.
+func TestTablesAreThoseOfNft(t *testing.T) {
 	l, list := bare(t)
-	if err := l.Host.Tamper(lab.AddSideDoor); err != nil {
-		t.Fatal(err)
-	}
-	got := list()
-	if err := l.Host.Tamper(lab.RemoveSideDoor); err != nil {
-		t.Fatal(err)
-	}
-	if left := list(); left != "" {
-		t.Errorf("left:\n%s", left)
-	}
-	nft(t, l, strings.ReplaceAll(strings.TrimPrefix(string(lab.AddSideDoor), "nft "), "'", ""))
-	if want := list(); got != want || !strings.Contains(got, "redirect to :22") {
-		t.Errorf("the lab makes:\n%s\nnft makes:\n%s", got, want)
+	for _, c := range []struct {
+		add, remove lab.Tampering
+		rule        string
+	}{
+		{lab.AddSideDoor, lab.RemoveSideDoor, "redirect to :22"},
+		{lab.AddBarrier, lab.RemoveBarrier, "tcp dport 636 reject with icmpx admin-prohibited"},
+	} {
+		if err := l.Host.Tamper(c.add); err != nil {
+			t.Fatal(err)
+		}
+		got := list()
+		if err := l.Host.Tamper(c.remove); err != nil {
+			t.Fatal(err)
+		}
+		if left := list(); left != "" {
+			t.Errorf("left:\n%s", left)
+		}
+		nft(t, l, strings.ReplaceAll(strings.TrimPrefix(string(c.add), "nft "), "'", ""))
+		if want := list(); got != want || !strings.Contains(got, c.rule) {
+			t.Errorf("the lab makes:\n%s\nnft makes:\n%s", got, want)
+		}
+		nft(t, l, strings.TrimPrefix(string(c.remove), "nft "))
 	}
 }
 

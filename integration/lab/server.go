@@ -3,8 +3,10 @@ package lab
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Kind says which servers a lab runs.
@@ -35,6 +37,17 @@ type TLSServer interface {
 	// Present changes the certificate. New connections get it; a real server is restarted for it.
 	Present(ctx context.Context, certificate Certificate) error
 }
+
+// WebServer is a TLS server whose clock can be set wrong.
+type WebServer interface {
+	TLSServer
+	// Ahead sets the server's clock so far ahead of the machine's. A real server is restarted for it; the error is
+	// ErrNoClock where its clock cannot be set.
+	Ahead(ctx context.Context, by time.Duration) error
+}
+
+// ErrNoClock says that a program's clock cannot be set here.
+var ErrNoClock = errors.New("there is no libfaketime (Debian's package faketime)")
 
 // Answer is what a resolver says of a name.
 type Answer struct {

@@ -44,31 +44,7 @@ func sideDoor() []message {
 func redirection(e *netlink.AttributeEncoder) error {
 	const register = unix.NFT_REG_1
 	const specified = 2 // NF_NAT_RANGE_PROTO_SPECIFIED
-	data := func(value ...byte) func(*netlink.AttributeEncoder) error {
-		return func(e *netlink.AttributeEncoder) error {
-			e.Bytes(unix.NFTA_DATA_VALUE, value)
-			return nil
-		}
-	}
-	equals := func(value ...byte) {
-		expression(e, "cmp", func(e *netlink.AttributeEncoder) {
-			e.Uint32(unix.NFTA_CMP_SREG, register)
-			e.Uint32(unix.NFTA_CMP_OP, unix.NFT_CMP_EQ)
-			e.Nested(unix.NFTA_CMP_DATA, data(value...))
-		})
-	}
-	expression(e, "meta", func(e *netlink.AttributeEncoder) {
-		e.Uint32(unix.NFTA_META_DREG, register)
-		e.Uint32(unix.NFTA_META_KEY, unix.NFT_META_L4PROTO)
-	})
-	equals(unix.IPPROTO_TCP)
-	expression(e, "payload", func(e *netlink.AttributeEncoder) {
-		e.Uint32(unix.NFTA_PAYLOAD_DREG, register)
-		e.Uint32(unix.NFTA_PAYLOAD_BASE, unix.NFT_PAYLOAD_TRANSPORT_HEADER)
-		e.Uint32(unix.NFTA_PAYLOAD_OFFSET, 2) // the destination port (RFC 9293 section 3.1)
-		e.Uint32(unix.NFTA_PAYLOAD_LEN, 2)
-	})
-	equals(binary.BigEndian.AppendUint16(nil, ForgottenPort)...)
+	matchTCP(e, binary.BigEndian.AppendUint16(nil, ForgottenPort))
 	expression(e, "immediate", func(e *netlink.AttributeEncoder) {
 		e.Uint32(unix.NFTA_IMMEDIATE_DREG, register)
 		e.Nested(unix.NFTA_IMMEDIATE_DATA, data(binary.BigEndian.AppendUint16(nil, SSHPort)...))

@@ -20,6 +20,11 @@ const (
 	AddSideDoor Tampering = "nft 'table ip helpful { chain web { type nat hook prerouting priority dstnat; " +
 		"tcp dport 8080 redirect to :22; }; }'"
 	RemoveSideDoor Tampering = "nft delete table ip helpful"
+
+	// AddBarrier makes a table of another program's, which lets nothing out to port 636.
+	AddBarrier Tampering = "nft 'table inet careful { chain out { type filter hook output priority filter; " +
+		"tcp dport 636 reject with icmpx admin-prohibited; }; }'"
+	RemoveBarrier Tampering = "nft delete table inet careful"
 )
 
 // Tamper does to the node's tables what the line of nft does, without needing nft: one transaction over a netlink socket of
@@ -46,6 +51,10 @@ func (t Tampering) messages() []message {
 		return sideDoor()
 	case RemoveSideDoor:
 		return about(unix.NFT_MSG_DELTABLE, unix.NFPROTO_IPV4, sideDoorTable)
+	case AddBarrier:
+		return barrier()
+	case RemoveBarrier:
+		return about(unix.NFT_MSG_DELTABLE, unix.NFPROTO_INET, barrierTable)
 	default:
 		return nil
 	}
