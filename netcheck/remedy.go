@@ -53,8 +53,8 @@ func tlsRemedies() map[check.Cause]string {
 			"certificate or a server name that it does not know.",
 		check.TLSReset:  "Look into the log of TARGET, and for a firewall on the way that resets by server name.",
 		check.TLSNotTLS: "Check the port of TARGET: what listens there speaks no TLS, or only after STARTTLS.",
-		check.TLSVersion: "Switch on TLS 1.2 and 1.3 at TARGET, and in the service's Java where that lacks the one that the " +
-			"server takes.",
+		check.TLSVersion: "Switch on TLS 1.2 and 1.3 at TARGET, and in the service's Java where that lacks what the server " +
+			"takes.",
 		check.TLSCipher: "Switch on ECDHE suites with AES-GCM or ChaCha20 at TARGET, and a certificate that fits them.",
 		check.TLSAlert:  "Look into the log of TARGET for the alert, and check that it knows the server name.",
 		check.TLSClientCertificate: "Give the check a client certificate that TARGET accepts (client_certificate), or do " +

@@ -89,13 +89,15 @@ func (s *scene) pathFaults() []fault {
 	l := s.lab
 	return []fault{
 		{
-			title: "Broken: a proxy reads along", did: "a TLS-inspecting proxy answers for the cloud, with a certificate of its own",
+			title: "Broken: a proxy reads along",
+			did:   "a TLS-inspecting proxy answers for the cloud, with a certificate of its own",
 			spoil: func(ctx context.Context) error { return l.Flaw(ctx, l.Web, lab.CloudName, lab.Inspected) },
 			mend:  func(ctx context.Context) error { return l.Flaw(ctx, l.Web, lab.CloudName, lab.Sound) },
 			check: lab.CheckCloud, status: "fail", cause: "cert.intercepted",
 		},
 		{
-			title: "Broken: a clock is wrong", did: "the cloud lives ten days later than the host, and so does its certificate",
+			title: "Broken: a clock is wrong",
+			did:   "the cloud lives ten days later than the host, and so does its certificate",
 			spoil: func(ctx context.Context) error {
 				return errors.Join(l.Web.Ahead(ctx, 10*24*time.Hour), l.Flaw(ctx, l.Web, lab.CloudName, lab.NotYetValid))
 			},
