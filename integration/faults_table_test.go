@@ -22,8 +22,8 @@ func faultRows() []faultRow {
 	return slices.Concat(nameRows(), knownRows(), handshakeRows(), certificateRows(), reachRows(), directoryRows())
 }
 
-// laterRows are checks of faultRows that say another thing when they are run once more, after their first run and without
-// a name server in resolv.conf.
+// laterRows are checks of faultRows that say another thing when they are run once more, after the daemon's run of them and
+// without a name server in resolv.conf.
 func laterRows() []faultRow {
 	return []faultRow{
 		{name: "ldap-wrong-password", status: "fail", cause: check.LDAPNotRetried},
@@ -178,7 +178,7 @@ func directoryRows() []faultRow {
 		bind("ad533", check.LDAPAccountDisabled), bind("ad701", check.LDAPAccountExpired),
 		bind("ad773", check.LDAPPasswordMustChange), bind("ad775", check.LDAPAccountLocked),
 		bind("strongbind", check.LDAPStrongAuthRequired), bind("busybind", check.LDAPBusy),
-		bind("byebind", check.LDAPClosed), bind("slowbind", check.LDAPTimeout, soon),
+		bind("byebind", check.LDAPClosed),
 		asking("strong", "cn=admin,dc=strong", "dc=strong", check.LDAPConfidentialityRequired),
 		asking("anonymous", "", people, check.LDAPAnonymousRefused),
 		asking("no-base", reader, "ou=nowhere,dc=test", check.LDAPBaseNotFound),
@@ -188,7 +188,7 @@ func directoryRows() []faultRow {
 		asking("nopages", "cn=nopages,dc=test", people, check.LDAPNoPaging),
 		search("unavailable", check.LDAPUnavailable), search("unwilling", check.LDAPUnwilling),
 		search("referral", check.LDAPReferral), search("timelimit", check.LDAPTimeLimit),
-		search("adminlimit", check.LDAPAdminLimit),
+		search("adminlimit", check.LDAPAdminLimit), search("slow", check.LDAPTimeout, soon),
 		{"ldap-web", "ldaps", `url: "ldaps://${cloud}:${well}", server_name: console.us.code42.com`, "fail",
 			check.LDAPMalformed, ""},
 		{"ldap-nobody", "ldaps", "discover: nobody.example", "fail", check.LDAPNoServer, ""},

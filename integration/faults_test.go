@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,8 +19,10 @@ import (
 func TestFaults(t *testing.T) {
 	r := newFaultRig(t)
 	rows := faultRows()
-	sides := r.sides(rows)
-	first := sides.run()
+	if err := r.Write(r.configuration(rows)); err != nil {
+		t.Fatal(err)
+	}
+	first := r.daemonSays(rows)
 	t.Run("told", func(t *testing.T) {
 		for _, row := range rows {
 			first.tells(t, row)
@@ -36,80 +37,74 @@ func TestFaults(t *testing.T) {
 		for _, row := range laterRows() {
 			names = append(names, row.name)
 		}
-		again := sides.run(names...)
+		again := r.says("check", names...)
 		for _, row := range laterRows() {
 			again.tells(t, row)
 		}
 	})
-	t.Run("explained", func(t *testing.T) {
-		seen := map[check.Cause]bool{}
-		for _, row := range append(rows, laterRows()...) {
-			if row.cause == "" || seen[row.cause] {
-				continue
-			}
-			seen[row.cause] = true
-			got, err := r.Host.Run(within(t, 10*time.Second), r.Binary, "explain", string(row.cause))
-			if err != nil || got.Code != 0 || !strings.HasPrefix(got.Stdout, "# "+string(row.cause)+" — ") {
-				t.Errorf("explain %s: %v, exit code %d: %s%s", row.cause, err, got.Code, got.Stdout, got.Stderr)
-			}
-		}
-	})
+	t.Run("explained", func(t *testing.T) { r.explains(t, append(rows, laterRows()...)) })
 }
 
-// sides are the same configuration once for each form of report, each with a state of its own: what one run learns of
-// passwords must not make another say something else.
-type sides struct {
-	t     *testing.T
-	forms map[string]lab.Sallyport
-}
-
-func (r *faultRig) sides(rows []faultRow) sides {
-	r.t.Helper()
-	s := sides{r.t, map[string]lab.Sallyport{}}
-	for _, form := range []string{"json", "text", "prometheus"} {
-		r.newFolder("state-" + form)
-		one := *r.Sallyport
-		one.File = filepath.Join(r.Dir, form+".yaml")
-		r.put(one.File, r.configuration("state-"+form, rows))
-		s.forms[form] = one
-	}
-	return s
-}
-
-// reported is what one run of the checks says in each form.
+// reported is what the binary says of the checks in each form.
 type reported struct {
 	json   lab.Report
 	text   string
 	series map[string]string // of sallyport_check_status by check: kind, value and cause
 }
 
-// run runs the checks of those names, or all of them, in all forms at the same time.
-func (s sides) run(names ...string) reported {
-	s.t.Helper()
-	var mu sync.Mutex
-	said := map[string]string{}
-	var all sync.WaitGroup
-	for form, one := range s.forms {
-		all.Go(func() {
-			got, err := one.Command(within(s.t, time.Minute), "check", append([]string{"-o", form}, names...)...)
-			if err != nil || got.Code != 2 {
-				s.t.Errorf("check -o %s: %v, exit code %d, want 2: %s", form, err, got.Code, got.Stderr)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			said[form] = got.Stdout
-		})
+// daemonSays is what the daemon says when each check has run.
+func (r *faultRig) daemonSays(rows []faultRow) reported {
+	r.t.Helper()
+	if err := r.Run(); err != nil {
+		r.t.Fatal(err)
 	}
-	all.Wait()
-	told := reported{text: said["text"], series: map[string]string{}}
-	if err := json.Unmarshal([]byte(said["json"]), &told.json); err != nil {
-		s.t.Fatalf("%v: %s", err, said["json"])
+	_, err := r.AwaitStatus(within(r.t, 90*time.Second), func(report lab.Report) error {
+		for _, row := range rows {
+			if got := report.Of(row.name); got.Status == "" || got.Status == "unknown" {
+				return fmt.Errorf("%s is %q: %s", row.name, got.Status, got.Detail)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	said := r.says("status")
+	if err := r.Stop(); err != nil {
+		r.t.Error(err)
+	}
+	return said
+}
+
+// says is what a command reports in each form.
+func (r *faultRig) says(command string, args ...string) reported {
+	r.t.Helper()
+	in := func(form string) string { return r.must(2, command, append([]string{"-o", form}, args...)...).Stdout }
+	told := reported{text: in("text"), series: map[string]string{}}
+	if said := in("json"); json.Unmarshal([]byte(said), &told.json) != nil {
+		r.t.Fatal(said)
 	}
 	line := regexp.MustCompile(`(?m)^sallyport_check_status{cause="([^"]*)",check="([^"]*)",kind="([^"]*)"} (\d)$`)
-	for _, m := range line.FindAllStringSubmatch(said["prometheus"], -1) {
+	for _, m := range line.FindAllStringSubmatch(in("prometheus"), -1) {
 		told.series[m[2]] = fmt.Sprintf("%s %s %s", m[3], m[4], m[1])
 	}
 	return told
+}
+
+// explains wants a page for each cause.
+func (r *faultRig) explains(t *testing.T, rows []faultRow) {
+	t.Helper()
+	seen := map[check.Cause]bool{"": true}
+	for _, row := range rows {
+		if seen[row.cause] {
+			continue
+		}
+		seen[row.cause] = true
+		got, err := r.Host.Run(within(t, 10*time.Second), r.Binary, "explain", string(row.cause))
+		if err != nil || got.Code != 0 || !strings.HasPrefix(got.Stdout, "# "+string(row.cause)+" — ") {
+			t.Errorf("explain %s: %v, exit code %d: %s%s", row.cause, err, got.Code, got.Stdout, got.Stderr)
+		}
+	}
 }
 
 // tells wants a row's cause in each form.

@@ -51,12 +51,11 @@ func tlsRemedies() map[check.Cause]string {
 			"a dead backend, or a path that drops large packets.",
 		check.TLSClosed: "Look into the log of TARGET, which hangs up in the handshake: an access list, a missing " +
 			"certificate or a server name that it does not know.",
-		check.TLSReset:  "Look into the log of TARGET, and for a firewall on the way that resets by server name.",
-		check.TLSNotTLS: "Check the port of TARGET: what listens there speaks no TLS, or only after STARTTLS.",
-		check.TLSVersion: "Switch on TLS 1.2 and 1.3 at TARGET, and in the service's Java where that lacks what the server " +
-			"takes.",
-		check.TLSCipher: "Switch on ECDHE suites with AES-GCM or ChaCha20 at TARGET, and a certificate that fits them.",
-		check.TLSAlert:  "Look into the log of TARGET for the alert, and check that it knows the server name.",
+		check.TLSReset:   "Look into the log of TARGET, and for a firewall on the way that resets by server name.",
+		check.TLSNotTLS:  "Check the port of TARGET: what listens there speaks no TLS, or only after STARTTLS.",
+		check.TLSVersion: "Switch on TLS 1.2 and 1.3 at TARGET, and in the service's Java what it lacks of them.",
+		check.TLSCipher:  "Switch on ECDHE suites with AES-GCM or ChaCha20 at TARGET, and a certificate that fits them.",
+		check.TLSAlert:   "Look into the log of TARGET for the alert, and check that it knows the server name.",
 		check.TLSClientCertificate: "Give the check a client certificate that TARGET accepts (client_certificate), or do " +
 			"not demand one of this host there.",
 		check.TLSMalformed: "Find out what answers as TARGET: a broken TLS server, or a middlebox that rewrites.",
