@@ -17,6 +17,7 @@ import (
 func elsewhere() map[check.Cause]struct{ folder, test string } {
 	return map[check.Cause]struct{ folder, test string }{
 		check.CertChanged: {".", "TestCertificateChanged"},
+		check.CertRevoked: {"../netcheck", "TestRevocationByStaple"},
 	}
 }
 

@@ -120,6 +120,7 @@ func certificateRows() []faultRow {
 		at("forclients", check.CertUsage),
 		at("inspected", check.CertIntercepted),
 		at("well", check.CertPinMismatch, `pins: ["sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]`).called("pin"),
+		at("well", check.CertRevocationUnknown, "revocation: hard").called("not-told"), // it names no responder and no list
 		at("well", check.CertJavaUntrusted, "like: jvm").called("java-untrusted"),
 		at("stranger-authority", check.CertJavaOnly, "like: jvm").called("java-only"),
 		at("skewed", check.ClockSkew),
