@@ -41,6 +41,7 @@ func homes() map[string][]string {
 			"netcheck/resolver", "netcheck/dnssec", "netcheck/internal/dnsrig", "integration/lab",
 		},
 		"github.com/go-ldap/ldap":             {"netcheck/directory", "posture"},
+		"github.com/go-asn1-ber/asn1-ber":     {"netcheck/directory"},
 		"github.com/cenkalti/backoff":         {"monitor"},
 		"github.com/goccy/go-yaml":            {"config"},
 		"github.com/pmezard/go-difflib":       {"firewall"},

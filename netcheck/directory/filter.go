@@ -6,17 +6,19 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Filter is a search filter in the form in which it is sent. The zero value is none.
-type Filter struct{ encoded []byte }
+// Filter is a search filter that can be sent. The zero value is none.
+type Filter struct{ text string }
 
 // NewFilter reads a filter as a person writes it (RFC 4515). The error says, escaped, why it cannot be sent.
 func NewFilter(text string) (Filter, error) {
-	packet, err := ldap.CompileFilter(text)
-	if err != nil {
+	if _, err := ldap.CompileFilter(text); err != nil {
 		return Filter{}, fmt.Errorf("filter: %s", clean(err.Error()))
 	}
-	return Filter{encoded: packet.Bytes()}, nil
+	return Filter{text}, nil
 }
 
-// present is the filter (objectClass=*), which every entry passes.
-func present() Filter { return Filter{encoded: element(0x87, []byte("objectClass"))} }
+// IsZero says whether there is no filter.
+func (f Filter) IsZero() bool { return f.text == "" }
+
+// present is the filter that every entry passes.
+func present() Filter { return Filter{"(objectClass=*)"} }

@@ -59,6 +59,3 @@ func ParseLink(text string) (Link, error) {
 	}
 	return l, nil
 }
-
-// IsZero says whether there is no filter.
-func (f Filter) IsZero() bool { return f.encoded == nil }

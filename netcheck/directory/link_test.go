@@ -40,7 +40,7 @@ func TestParseLink(t *testing.T) {
 			filter, _ = NewFilter(tt.filter)
 		}
 		if err != nil || got.Host != tt.host || got.Port != tt.port || got.Base != tt.base ||
-			string(got.Filter.encoded) != string(filter.encoded) {
+			got.Filter != filter {
 			t.Errorf("%s: got %+v, %v", tt.text, got, err)
 		}
 	}

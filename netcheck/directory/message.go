@@ -1,34 +1,41 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+
+	"sallyport/check"
 	"sallyport/netcheck/plain"
 )
 
-// response is a message of the directory. What it holds is valid until the next one is read.
+// notLDAP is why the octets that came are none of LDAP.
+type notLDAP struct{ err error }
+
+func (e *notLDAP) Error() string { return "the answer is no LDAP: " + clean(e.err.Error()) }
+func (e *notLDAP) Unwrap() error { return e.err }
+
+// response is a message of the directory (RFC 4511 section 4.1.1).
 type response struct {
-	id       int
-	op       byte
-	body     elements // of the operation
-	controls elements
+	packet *ber.Packet
+	id     int64
+	op     *ber.Packet
 }
 
-// parseResponse reads the envelope of a message (RFC 4511 section 4.1.1).
-func parseResponse(content elements) (response, error) {
-	var r response
-	var err error
-	if r.id, err = content.integer(tagInteger); err != nil {
-		return r, fmt.Errorf("the message's number: %w", err)
+func newResponse(packet *ber.Packet) (response, error) {
+	if len(packet.Children) < 2 {
+		return response{}, &notLDAP{errors.New("a message without an operation")}
 	}
-	if r.op, r.body, err = content.next(); err != nil {
-		return r, fmt.Errorf("the operation: %w", err)
+	id, ok := packet.Children[0].Value.(int64)
+	op := packet.Children[1]
+	if !ok || op.ClassType != ber.ClassApplication {
+		return response{}, &notLDAP{errors.New("a message without a number, or an operation")}
 	}
-	if r.controls, _, err = content.maybe(tagControls); err != nil {
-		return r, fmt.Errorf("the controls: %w", err)
-	}
-	return r, nil
+	return response{packet, id, op}, nil
 }
 
 // result is what ends an operation (RFC 4511 section 4.1.9).
@@ -38,126 +45,75 @@ type result struct {
 	referrals []string // escaped; at most maxReferences
 }
 
-// parseResult takes the result from the head of an operation's body; what is left of the body stands behind it.
-func (r *response) parseResult() (result, error) {
-	var told result
-	code, err := r.body.integer(tagEnumerated)
-	if err != nil {
-		return told, fmt.Errorf("the result code: %w", err)
+// resultOf is the result that the library tells as an error. There is none in an error that is the library's own.
+func resultOf(err error) (told result, ok bool) {
+	e, ok := errors.AsType[*ldap.Error](err)
+	if !ok || e.Packet == nil || e.ResultCode >= ldap.ErrorNetwork && e.ResultCode <= ldap.ErrorMalformedPacket {
+		return result{}, false
 	}
-	if code < 0 || code > maxResultCode {
-		return told, fmt.Errorf("the result code: %w", errNoInteger)
+	message := e.Err.Error()
+	told = result{code: int(e.ResultCode), message: strings.TrimRight(message[:min(len(message), maxKept)], "\x00")}
+	const referral = 3 // RFC 4511 section 4.1.9
+	for _, part := range e.Packet.Children[1].Children {
+		if part.ClassType == ber.ClassContext && part.Tag == referral {
+			told.referrals = linksOf(part)
+		}
 	}
-	told.code = code
-	if _, err = r.body.take(tagOctets); err != nil {
-		return told, fmt.Errorf("the matched name: %w", err)
-	}
-	message, err := r.body.take(tagOctets)
-	if err != nil {
-		return told, fmt.Errorf("the message: %w", err)
-	}
-	told.message = strings.TrimRight(string(message[:min(len(message), maxKept)]), "\x00") // Active Directory's last one
-	links, _, err := r.body.maybe(tagReferral)
-	if err != nil {
-		return told, fmt.Errorf("the referral: %w", err)
-	}
-	told.referrals = parseLinks(links)
-	return told, nil
+	return told, true // with Active Directory's last octet, a zero, cut off
 }
 
-// parseLinks reads the addresses of a referral or a search reference (RFC 4511 sections 4.1.10 and 4.5.3), any of which
+// linksOf reads the addresses of a referral or a search reference (RFC 4511 sections 4.1.10 and 4.5.3), any of which
 // leads to the same entries.
-func parseLinks(links elements) []string {
+func linksOf(list *ber.Packet) []string {
 	var kept []string
-	for len(kept) < maxReferences && len(links) > 0 {
-		link, err := links.take(tagOctets)
-		if err != nil {
-			break // what came before it stands
+	for _, part := range list.Children[:min(len(list.Children), maxReferences)] {
+		if link, ok := part.Value.(string); ok {
+			kept = append(kept, plain.Text(link, maxLink))
 		}
-		kept = append(kept, plain.Text(string(link[:min(len(link), maxKept)]), maxLink))
 	}
 	return kept
 }
 
-// envelope is a request as it is sent.
-func envelope(id int, op []byte, controls ...[]byte) []byte {
-	if len(controls) == 0 {
-		return element(tagSequence, number(tagInteger, id), op)
+// preferred is the one of several addresses that can be followed, or the first; none of none.
+func preferred(links []string) []string {
+	if at := slices.IndexFunc(links, func(l string) bool { return strings.HasPrefix(l, "ldaps:") }); at >= 0 {
+		return links[at : at+1]
 	}
-	return element(tagSequence, number(tagInteger, id), op, element(tagControls, controls...))
+	return links[:min(len(links), 1)]
 }
 
-// simpleBind is a bind of version 3 with a password (RFC 4511 section 4.2).
-func simpleBind(dn, password string) []byte {
-	return element(opBindRequest, number(tagInteger, 3), octets(dn), element(tagSimpleBind, []byte(password)))
-}
-
-// externalBind is a SASL bind by what the connection has proved already, with an initial response that leaves it to the
-// directory who that is (RFC 4422 appendix A; RFC 4513 section 5.2.3).
-func externalBind() []byte {
-	return element(opBindRequest, number(tagInteger, 3), octets(""),
-		element(tagSASLBind, octets("EXTERNAL"), octets("")))
-}
-
-// extended is an extended operation without a value (RFC 4511 section 4.12).
-func extended(oid string) []byte {
-	return element(opExtendedRequest, element(tagRequestName, []byte(oid)))
-}
-
-// The scopes of a search (RFC 4511 section 4.5.1.2).
-const (
-	scopeBase    = 0
-	scopeSubtree = 2
-)
-
-// searchRequest asks for entries without dereferencing aliases (RFC 4511 section 4.5.1).
-func searchRequest(base string, scope, sizeLimit, seconds int, filter Filter, attributes ...string) []byte {
-	names := make([][]byte, len(attributes))
-	for i, name := range attributes {
-		names[i] = octets(name)
+// notice is the error where a message that nobody asked for is the end of the session (RFC 4511 section 4.4.1).
+func (r response) notice() error {
+	const responseName = 10
+	named := slices.ContainsFunc(r.op.Children, func(p *ber.Packet) bool {
+		return p.ClassType == ber.ClassContext && p.Tag == responseName && p.Data.String() == oidDisconnect
+	})
+	if r.op.Tag != ldap.ApplicationExtendedResponse || !named {
+		return nil // a notification that is not understood is no end of the session
 	}
-	return element(opSearchRequest, octets(base), number(tagEnumerated, scope), number(tagEnumerated, 0),
-		number(tagInteger, sizeLimit), number(tagInteger, seconds), boolean(false), filter.encoded,
-		element(tagSequence, names...))
+	err := ldap.GetLDAPError(r.packet)
+	told, ok := resultOf(err)
+	if err != nil && !ok {
+		return &notLDAP{err}
+	}
+	return &disconnected{told}
 }
 
-// pageControl asks for a page of a search (RFC 2696 section 3).
-func pageControl(size int, cookie []byte, critical bool) []byte {
-	value := element(tagSequence, number(tagInteger, size), element(tagOctets, cookie))
-	if !critical { // a default is left out (RFC 4511 section 5.1)
-		return element(tagSequence, octets(oidPaging), element(tagOctets, value))
-	}
-	return element(tagSequence, octets(oidPaging), boolean(true), element(tagOctets, value))
+// disconnected is the directory's notice that it ends the session.
+type disconnected struct{ told result }
+
+func (d *disconnected) Error() string {
+	return fmt.Sprintf("the directory ends the session: result %d", d.told.code)
 }
 
-// page finds the cookie of the next page in the controls of a response; ok is false where the directory does not page,
-// and the cookie is empty on the last page.
-func (r *response) page() (cookie []byte, ok bool) {
-	for controls := r.controls; len(controls) > 0; {
-		control, err := controls.take(tagSequence)
-		if err != nil {
-			return nil, false
-		}
-		oid, err := control.take(tagOctets)
-		if err != nil || string(oid) != oidPaging {
-			continue
-		}
-		if _, _, err = control.maybe(tagBoolean); err != nil {
-			return nil, false
-		}
-		value, err := control.take(tagOctets)
-		if err != nil {
-			return nil, false
-		}
-		inner, err := value.take(tagSequence)
-		if err != nil {
-			return nil, false
-		}
-		if _, err = inner.take(tagInteger); err != nil {
-			return nil, false
-		}
-		next, err := inner.take(tagOctets)
-		return next, err == nil
+// explain blames what the directory says of itself. Else it is a connection that it closed.
+func (d *disconnected) explain(operation string) *Error {
+	e := refused(operation, d.told, false)
+	switch e.Cause {
+	case check.LDAPUnavailable, check.LDAPBusy, check.LDAPStrongAuthRequired, check.LDAPConfidentialityRequired:
+	default:
+		e.Cause = check.LDAPClosed
 	}
-	return nil, false
+	e.Detail, e.Err = "the directory ends the session: "+e.Detail, d
+	return e
 }

@@ -11,10 +11,6 @@ import (
 // ResultInvalidCredentials is the result code of a refused bind (RFC 4511 appendix A).
 const ResultInvalidCredentials = ldap.LDAPResultInvalidCredentials
 
-// maxResultCode is the largest code that is taken for one; those that are assigned have two or three digits, in
-// Active Directory up to five.
-const maxResultCode = 1<<16 - 1
-
 // resultCause is the cause for a result code. The operation and whether the user is anonymous matter where one code
 // has several meanings.
 func resultCause(operation string, code uint16, message string, anonymous bool) check.Cause {

@@ -2,10 +2,11 @@ package directory
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"sallyport/check"
 )
@@ -29,11 +30,8 @@ type RootDSE struct {
 	ClockAheadMS   *int64     `json:"clock_ahead_ms,omitempty"` // by how much the server's clock is ahead of ours
 }
 
-// Bounds on what of a rootDSE is kept.
-const (
-	maxRootDSEValues = 8
-	maxScanned       = 512 // values of one attribute that are looked at
-)
+// maxRootDSEValues is how many values of one attribute are kept.
+const maxRootDSEValues = 8
 
 const oidActiveDirectory = "1.2.840.113556.1.4.800" // LDAP_CAP_ACTIVE_DIRECTORY_OID
 
@@ -45,100 +43,26 @@ func rootDSEAttributes() []string {
 
 // RootDSE reads what the directory says of itself. One that answers, but does not show it, is an Error with the code 0.
 func (s *Session) RootDSE(ctx context.Context) (*RootDSE, error) {
-	id, err := s.send(ctx, searchRequest("", scopeBase, 2, wholeSeconds(ctx), present(), rootDSEAttributes()...))
-	if err != nil {
-		return nil, s.failed(ctx, OpRootDSE, err)
-	}
-	values, told, err := s.readEntry(id)
-	if err != nil {
-		return nil, s.failed(ctx, OpRootDSE, err)
-	}
-	if told.code != 0 {
+	var found *ldap.SearchResult
+	told, err := s.do(ctx, OpRootDSE, func() (err error) {
+		found, err = s.conn.Search(&ldap.SearchRequest{Scope: ldap.ScopeBaseObject, SizeLimit: 2, EnforceSizeLimit: true,
+			TimeLimit: wholeSeconds(ctx), Filter: present().text, Attributes: rootDSEAttributes()})
+		if errors.Is(err, ldap.ErrSizeLimitExceeded) {
+			return nil // it shows something, which is no rootDSE
+		}
+		return err
+	}, searchAnswers()...)
+	switch {
+	case err != nil:
+		return nil, err
+	case told.code != 0:
 		return nil, refused(OpRootDSE, told, s.anonymous)
-	}
-	if values == nil {
+	case len(found.Entries) != 1:
 		return nil, &Error{Cause: check.LDAPInsufficientAccess, Operation: OpRootDSE,
 			Detail: "the directory does not show its rootDSE"}
+	default:
+		return newRootDSE(found.Entries[0].GetEqualFoldAttributeValues, time.Now()), nil
 	}
-	return newRootDSE(func(name string) []string { return values[strings.ToLower(name)] }, time.Now()), nil
-}
-
-// readEntry reads the one entry of a search, until its end: its attributes by their names in small letters; nil where
-// no entry, or more than one, came.
-func (s *Session) readEntry(id int) (map[string][]string, result, error) {
-	var values map[string][]string
-	entries := 0
-	for {
-		r, err := s.await(id)
-		if err != nil {
-			return nil, result{}, err
-		}
-		switch r.op {
-		case opSearchEntry:
-			entries++
-			if values, err = parseAttributes(r.body); err != nil {
-				return nil, result{}, &notLDAP{err}
-			}
-		case opSearchReference:
-		case opSearchDone:
-			told, err := r.parseResult()
-			if err != nil {
-				return nil, told, &notLDAP{err}
-			}
-			if entries != 1 {
-				values = nil
-			}
-			return values, told, nil
-		default:
-			return nil, result{}, &notLDAP{fmt.Errorf("%#02x is no part of a search", r.op)}
-		}
-	}
-}
-
-// parseAttributes reads the attributes of an entry (RFC 4511 section 4.5.2), those that are asked for of the rootDSE.
-func parseAttributes(body elements) (map[string][]string, error) {
-	if _, err := body.take(tagOctets); err != nil {
-		return nil, fmt.Errorf("the name of an entry: %w", err)
-	}
-	list, err := body.take(tagSequence)
-	if err != nil {
-		return nil, fmt.Errorf("the attributes of an entry: %w", err)
-	}
-	values := map[string][]string{}
-	for len(list) > 0 {
-		attribute, err := list.take(tagSequence)
-		if err != nil {
-			return nil, fmt.Errorf("an attribute: %w", err)
-		}
-		kind, err := attribute.take(tagOctets)
-		if err != nil {
-			return nil, fmt.Errorf("the name of an attribute: %w", err)
-		}
-		set, err := attribute.take(tagSet)
-		if err != nil {
-			return nil, fmt.Errorf("the values of an attribute: %w", err)
-		}
-		name := strings.ToLower(string(kind[:min(len(kind), maxShown)]))
-		if !slices.ContainsFunc(rootDSEAttributes(), func(a string) bool { return strings.ToLower(a) == name }) {
-			continue
-		}
-		if values[name], err = parseValues(set); err != nil {
-			return nil, err
-		}
-	}
-	return values, nil
-}
-
-func parseValues(set elements) ([]string, error) {
-	var values []string
-	for len(values) < maxScanned && len(set) > 0 {
-		value, err := set.take(tagOctets)
-		if err != nil {
-			return nil, fmt.Errorf("a value of an attribute: %w", err)
-		}
-		values = append(values, string(value[:min(len(value), maxKept)]))
-	}
-	return values, nil
 }
 
 // newRootDSE reads the attributes that values gives, at the time now.

@@ -2,11 +2,11 @@ package directory
 
 import (
 	"context"
-	"fmt"
-	"slices"
+	"errors"
 	"strings"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
 	"sallyport/check"
@@ -32,6 +32,9 @@ type Found struct {
 	Code       int      // LDAP result code; CodeNone when the search was cut off at our own bound
 }
 
+// ahead is how many entries the library may read before they are counted.
+const ahead = 8
+
 // counting is a search under way.
 type counting struct {
 	Search
@@ -41,15 +44,17 @@ type counting struct {
 	asked   int    // for it
 	cookie  []byte // of the next page
 	pageEnd bool   // the directory has paged
+	cut     bool   // it went on beyond the limit
 }
 
-// Search counts entries. Only the one message that is read is held in memory. What was found is there with an error too.
+// Search counts entries. Only some that are read ahead are held in memory. What was found is there with an error too.
 func (s *Session) Search(ctx context.Context, what Search) (Found, error) {
 	c := counting{Search: what, Found: Found{Code: CodeNone}, session: s}
 	s.wire.allow(what.Limit)
 	for {
 		done, err := c.next(ctx)
 		if err != nil || done {
+			c.Links = s.wire.references()
 			return c.Found, err
 		}
 	}
@@ -58,15 +63,11 @@ func (s *Session) Search(ctx context.Context, what Search) (Found, error) {
 // next asks for a page, or for everything, and counts what comes. It is done when there is no other page to ask for. The
 // number of pages is bounded by the octets that the directory may send.
 func (c *counting) next(ctx context.Context) (done bool, err error) {
-	id, err := c.request(ctx)
+	end, err := c.session.do(ctx, OpSearch, func() error { return c.read(ctx) }, searchAnswers()...)
 	if err != nil {
-		return true, c.session.failed(ctx, OpSearch, err)
+		return true, err
 	}
-	end, err := c.read(id)
-	if err != nil {
-		return true, c.session.failed(ctx, OpSearch, err)
-	}
-	if end == nil { // cut off
+	if c.cut {
 		c.More = true
 		return true, nil
 	}
@@ -77,13 +78,13 @@ func (c *counting) next(ctx context.Context) (done bool, err error) {
 		if c.Entries >= c.Limit {
 			return true, nil // the limit that was met is our own
 		}
-		return true, refused(OpSearch, *end, c.session.anonymous)
-	case c.PageSize > 0 && refusesPages(*end):
-		e := refused(OpSearch, *end, c.session.anonymous)
+		return true, refused(OpSearch, end, c.session.anonymous)
+	case c.PageSize > 0 && refusesPages(end):
+		e := refused(OpSearch, end, c.session.anonymous)
 		e.Cause = check.LDAPNoPaging
 		return true, e
 	case end.code != 0:
-		return true, refused(OpSearch, *end, c.session.anonymous)
+		return true, refused(OpSearch, end, c.session.anonymous)
 	case c.Paged && !c.pageEnd:
 		return true, &Error{Cause: check.LDAPNoPaging, Operation: OpSearch, Code: end.code,
 			Detail: "the directory passes over the paged results control: it answers without pages"}
@@ -99,74 +100,74 @@ func refusesPages(end result) bool {
 		end.code == ldap.LDAPResultAdminLimitExceeded && strings.Contains(end.message, "pagedResults control not allowed")
 }
 
-// request sends the search for what is still wanted. With pages the limit of the size is the page's: a directory would
-// pass over the control where the limit were not larger (RFC 2696 section 3).
-func (c *counting) request(ctx context.Context) (id int, err error) {
+// request is the search for what is still wanted. With pages the limit of the size is the page's: a directory would pass
+// over the control where the limit were not larger (RFC 2696 section 3).
+func (c *counting) request(ctx context.Context) *ldap.SearchRequest {
 	left := c.Limit - c.Entries
+	request := &ldap.SearchRequest{BaseDN: c.Base, Scope: ldap.ScopeWholeSubtree, SizeLimit: left,
+		TimeLimit: wholeSeconds(ctx), Filter: c.Filter.text, Attributes: []string{noAttributes}}
 	if c.PageSize == 0 {
-		return c.session.send(ctx, searchRequest(c.Base, scopeSubtree, left, wholeSeconds(ctx), c.Filter, noAttributes))
+		return request
 	}
 	c.asked = min(c.PageSize, left)
-	control := pageControl(c.asked, c.cookie, c.Paged)
+	request.SizeLimit = 0
+	request.Controls = []ldap.Control{&paging{critical: c.Paged, ControlPaging: ldap.ControlPaging{
+		PagingSize: uint32(c.asked), Cookie: c.cookie}}}
 	c.page, c.pageEnd, c.cookie = 0, false, nil
-	return c.session.send(ctx, searchRequest(c.Base, scopeSubtree, 0, wholeSeconds(ctx), c.Filter, noAttributes), control)
+	return request
 }
 
-// read counts what comes until the end of the search. There is none where the directory goes on beyond the limit.
-func (c *counting) read(id int) (*result, error) {
-	for {
-		r, err := c.session.await(id)
-		if err != nil {
-			return nil, err
-		}
-		switch r.op {
-		case opSearchEntry:
-			if _, err := r.body.take(tagOctets); err != nil {
-				return nil, &notLDAP{fmt.Errorf("the name of an entry: %w", err)}
-			}
-			if _, err := r.body.take(tagSequence); err != nil {
-				return nil, &notLDAP{fmt.Errorf("the attributes of an entry: %w", err)}
-			}
+// read asks, and counts what comes until the end of the search, or until the directory goes on beyond the limit.
+func (c *counting) read(ctx context.Context) error {
+	request := c.request(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // it lets go of what is not read
+	came := 0
+	response := c.session.conn.SearchAsync(ctx, request, ahead)
+	for response.Next() {
+		switch {
+		case response.Entry() != nil:
+			came++
 			c.page++
 			if c.Entries++; c.Entries > c.Limit {
-				c.Entries = c.Limit
-				return nil, nil //nolint:nilnil // cut off: there is no result, and nothing is wrong
+				c.Entries, c.cut = c.Limit, true
+				return nil
 			}
-		case opSearchReference:
-			c.References++
-			if len(c.Links) < maxReferences {
-				c.Links = append(c.Links, preferred(parseLinks(r.body))...)
-			}
-		case opSearchDone:
-			return c.end(r)
+		case len(response.Controls()) > 0:
+			c.turn(response.Controls())
 		default:
-			return nil, &notLDAP{fmt.Errorf("%#02x is no part of a search", r.op)}
+			came++
+			c.References++
 		}
+	}
+	if err := response.Err(); err != nil {
+		return err
+	}
+	if !c.session.wire.whole(came) { // the library leaves without a word when it is closed, and when it panicked
+		return errEnd
+	}
+	return nil
+}
+
+var errEnd = errors.New("the search has no end")
+
+// turn reads the end of a page.
+func (c *counting) turn(controls []ldap.Control) {
+	cookie, ok := nextPage(controls)
+	if !ok || c.PageSize == 0 {
+		return
+	}
+	c.cookie, c.pageEnd = cookie, true
+	c.Pages++
+	if len(cookie) > 0 && c.page < c.asked {
+		c.PageLimit = max(c.PageLimit, c.page)
 	}
 }
 
-// preferred is the one of several addresses that can be followed, or the first; none of none.
-func preferred(links []string) []string {
-	if at := slices.IndexFunc(links, func(l string) bool { return strings.HasPrefix(l, "ldaps:") }); at >= 0 {
-		return links[at : at+1]
-	}
-	return links[:min(len(links), 1)]
-}
-
-// end reads how the search, or one page of it, ended.
-func (c *counting) end(r response) (*result, error) {
-	told, err := r.parseResult()
-	if err != nil {
-		return nil, &notLDAP{err}
-	}
-	if cookie, ok := r.page(); ok && c.PageSize > 0 {
-		c.cookie, c.pageEnd = append([]byte(nil), cookie...), true // it is asked with when its room is used again
-		c.Pages++
-		if len(cookie) > 0 && c.page < c.asked {
-			c.PageLimit = max(c.PageLimit, c.page)
-		}
-	}
-	return &told, nil
+// searchAnswers are the operations that answer a search (RFC 4511 section 4.5.2).
+func searchAnswers() []ber.Tag {
+	return []ber.Tag{ldap.ApplicationSearchResultEntry, ldap.ApplicationSearchResultReference,
+		ldap.ApplicationSearchResultDone}
 }
 
 // wholeSeconds is the time limit for the directory: what ctx leaves, rounded up, for zero means none.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -11,16 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	ber "github.com/go-asn1-ber/asn1-ber"
-	"github.com/go-ldap/ldap/v3"
-
 	"sallyport/check"
 )
 
 // TestStartTLSAnswers holds what each answer to StartTLS means.
 func TestStartTLSAnswers(t *testing.T) {
 	t.Parallel()
-	agreed := answered(1, opExtendedResponse, 0)
+	agreed := answered(1, opExtended, 0)
 	tests := []struct {
 		name   string
 		answer []byte
@@ -28,32 +26,35 @@ func TestStartTLSAnswers(t *testing.T) {
 		detail string
 	}{
 		{"agreed", agreed, "", ""},
-		{"with the name of the operation", answered(1, opExtendedResponse, 0, element(0x8a, []byte(oidStartTLS))), "", ""},
+		{"with the name of the operation", answered(1, opExtended, 0, element(inName, []byte(oidStartTLS))), "", ""},
 		{"and something more", append(agreed, 0x16), check.LDAPMalformed, "goes on in plain text"},
-		{"unknown", answered(1, opExtendedResponse, 2), check.LDAPUnwilling, "does not offer StartTLS: result 2"},
-		{"unavailable", answered(1, opExtendedResponse, 52), check.LDAPUnavailable, "does not offer StartTLS: result 52"},
-		{"elsewhere", answered(1, opExtendedResponse, 10, element(tagReferral, octets("ldap://b.test/"))),
+		{"unknown", answered(1, opExtended, 2), check.LDAPUnwilling, "does not offer StartTLS: result 2"},
+		{"unavailable", answered(1, opExtended, 52), check.LDAPUnavailable, "does not offer StartTLS: result 52"},
+		{"elsewhere", answered(1, opExtended, 10, element(inReferral, octets("ldap://b.test/"))),
 			check.LDAPReferral, "ldap://b.test/"},
-		{"to another request", answered(2, opExtendedResponse, 0), check.LDAPClosed, "closed"},
-		{"of another operation", answered(1, opBindResponse, 0), check.LDAPMalformed, "no response"},
+		{"to another request", answered(2, opExtended, 0), check.LDAPClosed, "closed"},
+		{"of another operation", answered(1, opBind, 0), check.LDAPMalformed, "no response"},
 		{"nothing", nil, check.LDAPClosed, "closed"},
 		{"half", agreed[:5], check.LDAPClosed, "closed"},
 		{"a banner", []byte("220 mail.test\r\n"), check.LDAPMalformed, "0x32"},
-		{"the end", answered(0, opExtendedResponse, 52, element(0x8a, []byte(oidDisconnect))),
+		{"the end", answered(0, opExtended, 52, element(inName, []byte(oidDisconnect))),
 			check.LDAPUnavailable, "ends"},
 	}
 	for _, tt := range tests {
-		conn := &canned{Reader: bytes.NewReader(tt.answer)}
-		err := StartTLS(t.Context(), conn)
-		told, _ := errors.AsType[*Error](err)
-		if tt.cause == "" && err != nil || tt.cause != "" && (told == nil || told.Cause != tt.cause ||
-			!strings.Contains(told.Detail, tt.detail)) {
-			t.Errorf("%s: got %v; want %q with %q", tt.name, err, tt.cause, tt.detail)
-		}
-		sent, err := ber.DecodePacketErr(conn.said.Bytes())
-		if err != nil || sent.Children[1].Children[0].Data.String() != oidStartTLS {
-			t.Errorf("%s: sent %x, %v", tt.name, conn.said.Bytes(), err)
-		}
+		within(t, func(t *testing.T) {
+			conn, p := serve(say(tt.answer))
+			err := StartTLS(t.Context(), conn)
+			told, _ := errors.AsType[*Error](err)
+			if tt.cause == "" && err != nil || tt.cause != "" && (told == nil || told.Cause != tt.cause ||
+				!strings.Contains(told.Detail, tt.detail)) {
+				t.Errorf("%s: got %v; want %q with %q", tt.name, err, tt.cause, tt.detail)
+			}
+			_ = conn.Close()
+			<-p.ended
+			if len(p.asked) != 1 || p.asked[0].Children[1].Children[0].Data.String() != oidStartTLS {
+				t.Errorf("%s: asked %+v", tt.name, p.asked)
+			}
+		})
 	}
 }
 
@@ -84,114 +85,172 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// TestRequestsAreTheLibrarys holds that requests are octet for octet what the LDAP library sends.
-func TestRequestsAreTheLibrarys(t *testing.T) {
+// TestSessionLeavesNothing holds that a session ends with its context, whatever its directory does or leaves undone, and
+// that nothing of it is left when it is closed: the bubble would not end.
+func TestSessionLeavesNothing(t *testing.T) {
 	t.Parallel()
-	const text = "(&(objectClass=person)(|(mail=*)(cn=a\\28*b)(!(uid>=5))))"
-	filter, err := NewFilter(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	attributes := []string{"currentTime", "namingContexts"}
-	control := ldap.NewControlPaging(500)
-	control.SetCookie([]byte("cookie"))
-	requests := map[string]struct {
-		ask  func(c *ldap.Conn) error
-		ours []byte
-	}{
-		"bind": {func(c *ldap.Conn) error { return c.Bind("cn=x,dc=test", "pw") },
-			envelope(1, simpleBind("cn=x,dc=test", "pw"))},
-		"external": {func(c *ldap.Conn) error { return c.ExternalBind() }, envelope(1, externalBind())},
-		"search": {func(c *ldap.Conn) error {
-			_, err := c.Search(ldap.NewSearchRequest("dc=test", scopeSubtree, 0, 300, 70_000, false, text, attributes, nil))
-			return err
-		}, envelope(1, searchRequest("dc=test", scopeSubtree, 300, 70_000, filter, attributes...))},
-		"a page": {func(c *ldap.Conn) error {
-			_, err := c.Search(ldap.NewSearchRequest("dc=test", scopeSubtree, 0, 0, 5, false, text, attributes,
-				[]ldap.Control{control}))
-			return err
-		}, envelope(1, searchRequest("dc=test", scopeSubtree, 0, 5, filter, attributes...),
-			pageControl(500, []byte("cookie"), false))},
-		"whoami": {func(c *ldap.Conn) error { _, err := c.WhoAmI(nil); return err }, envelope(1, extended(oidWhoAmI))},
-	}
-	for name, r := range requests {
-		conn := &canned{Reader: bytes.NewReader(nil)}
-		session := Open(t.Context(), conn)
-		_, _ = session.wire.Write(r.ours)
-		theirs := &canned{Reader: never{}}
-		library := ldap.NewConn(theirs, true)
-		library.SetTimeout(10 * time.Millisecond)
-		library.Start()
-		_ = r.ask(library)
-		want, err := ber.DecodePacketErr(theirs.said.Bytes())
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		got, err := ber.DecodePacketErr(conn.said.Bytes())
-		if err != nil || !bytes.Equal(normal(got), normal(want)) {
-			t.Errorf("%s:\n got %x, %v\nwant %x", name, normal(got), err, normal(want))
+	bound, silence := answered(1, opBind, 0), []byte(nil)
+	for name, said := range map[string][][]byte{
+		"silent": {silence}, "gone": {}, "silent later": {bound, silence}, "gone later": {bound},
+		"half":    {bound, append(entryOf(2, "cn=x"), entryOf(2, "cn=x")[:5]...), silence},
+		"endless": {bound, entryOf(2, "cn=x,dc=test")},
+		"the end": {bound, answered(0, opExtended, 52, element(inName, []byte(oidDisconnect))), silence},
+		"garbage": {bound, {0x30, 0}, silence},
+	} {
+		for _, given := range []time.Duration{time.Second, time.Hour} {
+			within(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), given)
+				defer time.AfterFunc(time.Second, cancel).Stop()
+				if name == "endless" { // what is left must not end by the context
+					ctx = context.WithoutCancel(ctx)
+				}
+				var answers []io.Reader
+				for at, octets := range said {
+					switch {
+					case octets == nil:
+						answers = append(answers, nil)
+					case name == "endless" && at == 1:
+						answers = append(answers, endless{octets})
+					default:
+						answers = append(answers, say(octets))
+					}
+				}
+				began := time.Now()
+				conn, p := serve(answers...)
+				s := Open(ctx, conn)
+				if err := s.Bind(ctx, "cn=x", "pw"); err == nil {
+					_, err = s.Search(ctx, Search{Base: "dc=x", Filter: present(), Limit: 100})
+					if (err != nil) == (name == "endless") {
+						t.Errorf("%s: got %v", name, err)
+					}
+				}
+				s.Close()
+				<-p.ended
+				if took := time.Since(began); took > time.Second+farewell {
+					t.Errorf("%s: it took %s", name, took)
+				}
+			})
 		}
 	}
 }
 
-type never struct{}
-
-func (never) Read([]byte) (int, error) { select {} }
-
-// normal is a packet in one form: lengths may be written in more than one.
-func normal(p *ber.Packet) []byte {
-	out := []byte{byte(p.ClassType) | byte(p.TagType) | byte(p.Tag)}
-	if len(p.Children) == 0 {
-		return append(append(out, byte(p.Data.Len())), p.Data.Bytes()...)
+// TestDeafDirectory holds that a session ends where its directory takes nothing in: in time that passes, and with nothing
+// of the library's left.
+func TestDeafDirectory(t *testing.T) {
+	conn, theirs := net.Pipe()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	s := Open(ctx, conn)
+	told, _ := errors.AsType[*Error](s.Bind(ctx, "cn=x", "pw"))
+	s.Close()
+	if took := time.Since(began); told == nil || told.Cause != check.LDAPTimeout || took > time.Second {
+		t.Errorf("got %v after %s; want ldap.timeout", told, took)
 	}
-	for _, child := range p.Children {
-		out = append(out, normal(child)...)
+	_ = theirs.Close()
+	until := time.Now().Add(5 * time.Second)
+	for left := true; left; runtime.Gosched() {
+		buf := make([]byte, 1<<20)
+		left = strings.Contains(string(buf[:runtime.Stack(buf, true)]), "ldap.(*Conn)")
+		if time.Now().After(until) {
+			t.Fatal("goroutines of the library are left")
+		}
 	}
-	return append(out, 0)
 }
 
-// endless is a directory that goes on for ever after a bind.
-type endless struct{ entry []byte }
+// TestPagingControl holds how a page is asked for: critical where the user demands pages (RFC 2696 section 3).
+func TestPagingControl(t *testing.T) {
+	t.Parallel()
+	for _, paged := range []bool{false, true} {
+		within(t, func(t *testing.T) {
+			conn, p := serve(pageOf(1, 1, ""))
+			s := Open(t.Context(), conn)
+			_, err := s.Search(t.Context(), Search{Base: "dc=x", Filter: present(), Limit: 9, PageSize: 5, Paged: paged})
+			s.Close()
+			<-p.ended
+			if err != nil || len(p.asked) != 1 || len(p.asked[0].Children) != 3 {
+				t.Fatalf("asked %+v, %v", p.asked, err)
+			}
+			parts := p.asked[0].Children[2].Children[0].Children
+			if parts[0].Value != oidPaging || (len(parts) == 3) != paged || paged && parts[1].ByteValue[0] != 0xff {
+				t.Errorf("paged %v: the control is %+v", paged, parts)
+			}
+		})
+	}
+}
+
+// endless is a directory that goes on for ever.
+type endless struct{ said []byte }
 
 func (e endless) Read(p []byte) (int, error) {
 	n := 0
-	for n+len(e.entry) <= len(p) {
-		n += copy(p[n:], e.entry)
+	for n+len(e.said) <= len(p) {
+		n += copy(p[n:], e.said)
 	}
-	return max(n, 1), nil
+	if n == 0 {
+		panic("there is no room for one message")
+	}
+	return n, nil
 }
 
-// TestEndlessSearchIsBounded holds that what a directory sends costs the memory of one message, and ends.
+// TestEndlessSearchIsBounded holds that what a directory sends is counted and let go, and ends.
 func TestEndlessSearchIsBounded(t *testing.T) {
-	large := entryOf(1, strings.Repeat("x", 1<<20-100))
+	deep := octets(strings.Repeat("x", 200<<10))
+	for range 20 {
+		deep = element(0x30, deep)
+	}
+	one := entryOf(1, strings.Repeat("x", maxMessage-100))
+	large := make([]io.Reader, 160)
+	for i := range large {
+		large[i] = bytes.NewReader(one)
+	}
 	for name, tt := range map[string]struct {
-		said   []byte
+		answer io.Reader
 		limit  int
 		more   bool
 		failed check.Cause
 	}{
-		"entries": {entryOf(1, "cn=x,dc=test"), 100_000, true, ""},
-		"references": {envelope(1, element(opSearchReference, octets("ldap://x.test/"))),
+		"entries": {endless{entryOf(1, "cn=x,dc=test")}, 100_000, true, ""},
+		"references": {endless{message(1, element(opReference, octets("ldap://x.test/")))},
 			1000, false, check.LDAPMalformed},
-		"other requests": {entryOf(7, "cn=x"), 1000, false, check.LDAPMalformed},
+		"other requests": {endless{entryOf(7, "cn=x")}, 1000, false, check.LDAPMalformed},
+		"large entries":  {io.MultiReader(large...), 10_000, false, check.LDAPMalformed},
+		"deep entries":   {say(message(1, element(opEntry, octets(""), deep))), 1_000_000, false, check.LDAPMalformed},
+		"many elements": {say(entryOf(1, "", bytes.Repeat([]byte{5, 0}, 100<<10))), 1_000_000, false,
+			check.LDAPMalformed},
 	} {
-		s := Open(t.Context(), &canned{Reader: endless{tt.said}})
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		conn, p := serve(tt.answer)
+		watched := &watching{Conn: conn}
+		runtime.GC()
+		runtime.ReadMemStats(&watched.before)
+		s := Open(t.Context(), watched)
 		found, err := s.Search(t.Context(), Search{Base: "dc=x", Filter: present(), Limit: tt.limit})
-		runtime.ReadMemStats(&after)
+		s.Close()
+		<-p.ended
 		told, _ := errors.AsType[*Error](err)
 		if found.More != tt.more || (err != nil) != (tt.failed != "") || told != nil && told.Cause != tt.failed {
 			t.Errorf("%s: found %+v, %v", name, found, err)
 		}
-		if used := after.TotalAlloc - before.TotalAlloc; used > 256<<10 {
-			t.Errorf("%s: %d octets were allocated", name, used)
+		t.Logf("%s: %d KiB were held at most", name, watched.most>>10)
+		if watched.most > 24<<20 {
+			t.Errorf("%s: %d octets were held", name, watched.most)
 		}
-		s.Close()
 	}
-	s := Open(t.Context(), &canned{Reader: bytes.NewReader(bytes.Repeat(large, 80))})
-	found, err := s.Search(t.Context(), Search{Base: "dc=x", Filter: present(), Limit: 10_000})
-	if told, _ := errors.AsType[*Error](err); told == nil || !errors.Is(err, errBudget) || found.Entries < 15 {
-		t.Errorf("large entries: found %+v, %v; want that more than the budget is too much", found, err)
+}
+
+// watching is a connection that looks how much memory is held when it is read from.
+type watching struct {
+	net.Conn
+	before runtime.MemStats
+	reads  int
+	most   uint64
+}
+
+func (w *watching) Read(p []byte) (int, error) {
+	if w.reads++; w.reads%16 == 0 {
+		var now runtime.MemStats
+		runtime.ReadMemStats(&now)
+		w.most = max(w.most, now.HeapAlloc-min(w.before.HeapAlloc, now.HeapAlloc))
 	}
+	return w.Conn.Read(p)
 }

@@ -2,43 +2,48 @@ package directory
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"slices"
+	"sync"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
 )
 
-// Bounds on what a directory may send.
-const (
-	maxMessage  = 1 << 20   // octets of one message
-	baseBudget  = 64 << 10  // octets for a bind, the rootDSE and the end of a search
-	entryBudget = 2 << 10   // and for each entry that is asked for by its name alone
-	maxBudget   = 256 << 20 // and in all: a million entries with names of some 200 octets
-	readAhead   = 4 << 10   // octets that are read at once
+var (
+	errBudget   = errors.New("the directory sends more than it was asked for")
+	errElements = errors.New("a message of too many elements")
 )
 
-// errBudget says that a directory sent more than it was asked for.
-var errBudget = errors.New("the directory sends more than it was asked for")
-
-// notLDAP is why the octets that came are none of LDAP.
-type notLDAP struct{ err error }
-
-func (e *notLDAP) Error() string { return "the answer is no LDAP: " + e.err.Error() }
-func (e *notLDAP) Unwrap() error { return e.err }
-
-// wire reads messages from a connection, one at a time, within a budget.
+// wire is the connection beneath the LDAP library, which hands on the error of a read as text only, takes any response
+// for an answer, and passes over the notice of a directory that it ends the session. So each message is read here first,
+// within a budget, and handed on octet for octet only where it is part of the answer that is awaited.
 type wire struct {
 	net.Conn
-	in       *bufio.Reader
-	budget   int // octets that may still be read
+	in      *bufio.Reader
+	message bytes.Buffer // what of the last message is still to be handed on; its room is used again
+	failing error        // of the last read from the connection
+
+	mu       sync.Mutex // the library reads in a goroutine of its own
+	budget   int        // octets that may still be read
 	received int
-	message  []byte // the last one; its room is used again
+	sent     int64     // requests; the library numbers them from 1
+	answers  []ber.Tag // the operations that answer the last one
+	awaited  bool      // their end has not come yet
+	parts    int       // entries and references that were handed on since
+	strays   int       // messages that answered none of the requests that wait
+	links    []string  // of the references of a search
+	broken   error     // the first error of a read
+	unsent   error     // the first error of a write
 }
 
 func newWire(conn net.Conn) *wire {
 	w := &wire{Conn: conn, budget: baseBudget}
-	w.in = bufio.NewReaderSize(readerFunc(w.read), readAhead)
+	w.in = bufio.NewReaderSize(readerFunc(w.receive), readAhead)
 	return w
 }
 
@@ -46,70 +51,131 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// read reads from the connection within the budget.
-func (w *wire) read(p []byte) (int, error) {
-	if w.budget <= 0 {
-		return 0, errBudget
+// begin prepares for a request that must be answered by the deadline of ctx.
+func (w *wire) begin(ctx context.Context, answers ...ber.Tag) error {
+	deadline, _ := ctx.Deadline() // none is the zero time, which is none for a connection too
+	if err := w.SetDeadline(deadline); err != nil {
+		return err
 	}
-	n, err := w.Read(p[:min(len(p), w.budget)])
-	w.budget -= n
-	w.received += n
-	return n, err
+	w.mu.Lock()
+	w.answers, w.awaited = answers, false // until it is sent
+	w.mu.Unlock()
+	return ctx.Err() // where it has ended, abort has set the deadline again, or will
 }
+
+// abort ends whatever is read or written.
+func (w *wire) abort() { _ = w.SetDeadline(time.Unix(1, 0)) }
 
 // allow raises the budget for a search of that many entries.
 func (w *wire) allow(entries int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.budget += min(entries, maxBudget/entryBudget) * entryBudget
+	w.links = nil
 }
 
-// next reads one message. It is valid until the next one is read.
+// Write sends one request.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	w.sent++
+	w.awaited, w.parts = true, 0
+	w.mu.Unlock()
+	n, err := w.Conn.Write(p)
+	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.unsent = earlier(w.unsent, err)
+	}
+	return n, err
+}
+
+// Read hands on messages that answer the request.
+func (w *wire) Read(p []byte) (int, error) {
+	if w.message.Len() == 0 {
+		if _, err := w.next(); err != nil {
+			return 0, err
+		}
+	}
+	return w.message.Read(p)
+}
+
+// next reads up to a message that answers the request. Others are passed over: their octets count.
 func (w *wire) next() (response, error) {
-	content, err := w.envelope()
+	for {
+		r, err := w.read()
+		if err == nil {
+			var ours bool
+			if ours, err = w.judge(r); ours {
+				return r, nil
+			}
+		}
+		if err != nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.broken = earlier(w.broken, err)
+			return response{}, err
+		}
+	}
+}
+
+// earlier is the first of two errors.
+func earlier(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// read reads one message.
+func (w *wire) read() (response, error) {
+	w.message.Reset()
+	head, err := w.in.Peek(1)
 	if err != nil {
 		return response{}, err
 	}
-	r, err := parseResponse(content)
-	if err != nil {
+	if head[0] != byte(ber.TypeConstructed)|byte(ber.TagSequence) {
+		return response{}, &notLDAP{fmt.Errorf("it begins with %#02x", head[0])}
+	}
+	packet, err := ber.ReadPacket(&stepping{io.TeeReader(w.in, &w.message), maxReads})
+	switch {
+	case err == nil:
+		return newResponse(packet)
+	case errors.Is(w.failing, io.EOF):
+		return response{}, io.ErrUnexpectedEOF
+	case w.failing != nil:
+		return response{}, w.failing
+	default:
 		return response{}, &notLDAP{err}
 	}
-	return r, nil
 }
 
-// envelope reads the content of the sequence that each message is. What is announced is made room for only as it comes.
-func (w *wire) envelope() (elements, error) {
-	head, err := w.in.Peek(2)
-	if err == nil && head[1] > 0x80 {
-		head, err = w.in.Peek(2 + min(int(head[1]&0x7f), 4))
-	}
-	if len(head) > 0 && head[0] != tagSequence {
-		return nil, &notLDAP{fmt.Errorf("it begins with %#02x", head[0])}
-	}
-	if err != nil {
-		return nil, unexpected(err, len(head))
-	}
-	_, length, size, err := header(head)
-	if err != nil {
-		return nil, &notLDAP{err}
-	}
-	if _, err := w.in.Discard(size); err != nil {
-		return nil, err
-	}
-	w.message = w.message[:0]
-	for len(w.message) < length {
-		part := min(length-len(w.message), readAhead)
-		at := len(w.message)
-		w.message = slices.Grow(w.message, part)[:at+part]
-		if _, err := io.ReadFull(w.in, w.message[at:]); err != nil {
-			return nil, unexpected(err, 1)
-		}
-	}
-	return w.message, nil
+// stepping is a reader that is read from so many times: each element of a message costs the BER library many times the
+// octets that it has.
+type stepping struct {
+	io.Reader
+	left int
 }
 
-// unexpected is an end of the connection within a message.
-func unexpected(err error, before int) error {
-	if before > 0 && errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
+func (s *stepping) Read(p []byte) (int, error) {
+	if s.left--; s.left < 0 {
+		return 0, errElements
 	}
-	return err
+	return s.Reader.Read(p)
+}
+
+// receive reads from the connection within the budget.
+func (w *wire) receive(p []byte) (n int, err error) {
+	defer func() { w.failing = err }()
+	w.mu.Lock()
+	budget := w.budget
+	w.mu.Unlock()
+	if budget <= 0 {
+		return 0, errBudget
+	}
+	n, err = w.Conn.Read(p[:min(len(p), budget)])
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.budget -= n
+	w.received += n
+	return n, err
 }
