@@ -43,6 +43,6 @@ func (c Check) Complete(r Result, began time.Time, took time.Duration) Result {
 
 // Skip is the result of a check that was not run because the check named by after failed.
 func (c Check) Skip(after string, at time.Time) Result {
-	r := Result{Status: Skipped, Detail: "not run: it depends on " + after + ", which fails"}
+	r := Result{Status: Skipped, After: after, Detail: "not run: it depends on " + after + ", which fails"}
 	return c.Complete(r, at, 0)
 }

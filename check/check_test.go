@@ -124,7 +124,7 @@ func TestResultJSON(t *testing.T) {
 
 func TestSkipNamesWhatFailed(t *testing.T) {
 	r := check.Check{Name: "tls", Kind: check.KindTLS}.Skip("resolver", time.Now())
-	if r.Status != check.Skipped || r.Bad() || !strings.Contains(r.Detail, "resolver") {
+	if r.Status != check.Skipped || r.Bad() || r.After != "resolver" || !strings.Contains(r.Detail, "resolver") {
 		t.Errorf("skip = %+v", r)
 	}
 }

@@ -16,6 +16,7 @@ type Result struct {
 	Layer  Layer  // the first layer that failed; follows from Cause
 	Detail string // what was seen, in one sentence; untrusted text in it is already escaped
 	Remedy string // what to do about it, in one sentence
+	After  string // of a skipped one, the check whose failure made the run pointless
 
 	Time      time.Time     // when the run began
 	Duration  time.Duration // how long it took
@@ -58,6 +59,7 @@ type resultJSON struct {
 	Layer      Layer           `json:"layer"`
 	Detail     string          `json:"detail"`
 	Remedy     string          `json:"remedy"`
+	After      string          `json:"after,omitempty"`
 	Time       time.Time       `json:"time"`
 	DurationMS float64         `json:"duration_ms"`
 	Endpoints  []Endpoint      `json:"endpoints,omitempty"`
@@ -76,7 +78,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(resultJSON{
 		Check: r.Check, Kind: r.Kind, Target: r.Target, Status: r.Status, Cause: r.Cause, Layer: r.Layer,
-		Detail: r.Detail, Remedy: r.Remedy, Time: r.Time.UTC(), DurationMS: milliseconds(r.Duration),
+		Detail: r.Detail, Remedy: r.Remedy, After: r.After, Time: r.Time.UTC(), DurationMS: milliseconds(r.Duration),
 		Endpoints: r.Endpoints, Evidence: evidence,
 	})
 }
@@ -89,7 +91,8 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 	}
 	*r = Result{
 		Check: j.Check, Kind: j.Kind, Target: j.Target, Status: j.Status, Cause: j.Cause, Layer: j.Layer,
-		Detail: j.Detail, Remedy: j.Remedy, Time: j.Time, Duration: duration(j.DurationMS), Endpoints: j.Endpoints,
+		Detail: j.Detail, Remedy: j.Remedy, After: j.After, Time: j.Time, Duration: duration(j.DurationMS),
+		Endpoints: j.Endpoints,
 	}
 	if len(j.Evidence) > 0 {
 		r.Evidence = j.Evidence
