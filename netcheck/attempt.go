@@ -45,6 +45,7 @@ type attempt struct {
 	blocks  *blocks              // of what is known of who blocks the address here; nil: nobody is asked
 	blocker *Blocker             // on this host, which ended the connection; nil: none is known
 	revoke  *revocations         // whether the certificates were revoked; nil: nobody is asked
+	ahead   *int64               // milliseconds of the server's clock before ours; nil where it did not tell
 	phases  []check.Phase
 	options tlsprobe.Options // of its handshakes
 	facts   tlsprobe.Facts

@@ -96,6 +96,9 @@ func (a *attempt) byTheirClock(ctx context.Context, options tlsprobe.Options) *o
 		return nil
 	}
 	theirs, ok := a.askClock(ctx, options)
+	if ok {
+		a.noteClock(theirs.Sub(now))
+	}
 	if !ok || !clockContradicts(a.facts, now, theirs) {
 		return nil
 	}
@@ -103,6 +106,9 @@ func (a *attempt) byTheirClock(ctx context.Context, options tlsprobe.Options) *o
 	return &opinion{cause: check.ClockSkew, words: fmt.Sprintf("%s; but the clock of the server is %s, and by it the "+
 		"certificates are valid: one of the two clocks is wrong", head.Words, apart(now, theirs))}
 }
+
+// noteClock writes down by how much the server's clock is ahead of this host's.
+func (a *attempt) noteClock(ahead time.Duration) { a.ahead = new(ahead.Milliseconds()) }
 
 // askClock connects once more, and begins TLS without verifying anybody.
 func (a *attempt) askClock(ctx context.Context, options tlsprobe.Options) (time.Time, bool) {

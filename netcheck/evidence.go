@@ -32,14 +32,15 @@ type TLSEvidence struct {
 	ClientRequest bool           `json:"client_request"`        // the server asks for a client certificate
 	ClientSent    bool           `json:"client_sent,omitempty"` // ours was shown to it
 	Milliseconds  *TLSTimes      `json:"tls_ms,omitempty"`
-	OCSPStapled   bool           `json:"ocsp_stapled"`          // the server staples an OCSP response
-	Findings      []CertFinding  `json:"findings,omitempty"`    // of the chain, the one to mend first at the head
-	Certificates  []Cert         `json:"certificates"`          // as sent, the server's own first
-	Java          *JavaEvidence  `json:"java,omitempty"`        // the chain as the service's Java sees it
-	Revocation    []CertStatus   `json:"revocation,omitempty"`  // of the chain but its root; none: nobody was asked
-	Connections   []Connection   `json:"connections,omitempty"` // to those addresses
-	Others        []*TLSEvidence `json:"others,omitempty"`      // addresses that show another certificate
-	BlockedBy     []Blocking     `json:"blocked_by,omitempty"`  // addresses to which this host lets no connection out
+	OCSPStapled   bool           `json:"ocsp_stapled"`             // the server staples an OCSP response
+	Findings      []CertFinding  `json:"findings,omitempty"`       // of the chain, the one to mend first at the head
+	Certificates  []Cert         `json:"certificates"`             // as sent, the server's own first
+	ClockAheadMS  *int64         `json:"clock_ahead_ms,omitempty"` // of the server, where it was asked
+	Java          *JavaEvidence  `json:"java,omitempty"`           // the chain as the service's Java sees it
+	Revocation    []CertStatus   `json:"revocation,omitempty"`     // of the chain but its root; none: nobody was asked
+	Connections   []Connection   `json:"connections,omitempty"`    // to those addresses
+	Others        []*TLSEvidence `json:"others,omitempty"`         // addresses that show another certificate
+	BlockedBy     []Blocking     `json:"blocked_by,omitempty"`     // addresses to which this host lets no connection out
 }
 
 // CertFinding is one thing that is wrong with a chain, or worth knowing about it.
@@ -115,7 +116,7 @@ func newTLSEvidence(attempts []attempt) *TLSEvidence {
 		}
 		e := describeFacts(a.facts, a.shown)
 		e.Revocation = a.describeRevocation()
-		e.Java = newJavaEvidence(a)
+		e.Java, e.ClockAheadMS = newJavaEvidence(a), a.ahead
 		e.add(a)
 		shown = append(shown, sameChain{a.facts, e})
 		switch {

@@ -44,6 +44,9 @@ func (t TLSTarget) ask(ctx context.Context, a *attempt) error {
 		if err != nil {
 			return a.afterHandshake(ctx, err)
 		}
+		if !answer.Date.IsZero() {
+			a.noteClock(answer.Date.Sub(answer.Received))
+		}
 		if a.warning == nil && !answer.Date.IsZero() {
 			a.warning = clockApart(answer.Received, answer.Date.Sub(answer.Received))
 		}

@@ -107,7 +107,9 @@ func (r *ldapsRun) result(ctx context.Context) check.Result {
 		if result.Cause.Layer() == check.LayerLDAP {
 			result.Remedy = r.remedy(result.Cause)
 		}
-		result.Evidence = r.evidence(nil)
+		evidence := r.evidence(nil)
+		evidence.Resolver = resolverOf(err)
+		result.Evidence = evidence
 		return result
 	}
 	return r.judge(attempts)

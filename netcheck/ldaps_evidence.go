@@ -16,6 +16,7 @@ type LDAPSEvidence struct {
 	TLS        *TLSEvidence         `json:"tls,omitempty"`
 	Discover   string               `json:"discover,omitempty"`   // the domain whose servers DNS was asked for
 	Discovered []string             `json:"discovered,omitempty"` // host:port of each
+	Resolver   string               `json:"resolver,omitempty"`   // by which a name could not be resolved
 	Servers    []LDAPServerEvidence `json:"servers,omitempty"`
 }
 

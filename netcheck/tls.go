@@ -30,11 +30,17 @@ func TLS(target TLSTarget) func(context.Context) check.Result {
 	return func(ctx context.Context) check.Result {
 		attempts, err := target.reachAll(ctx)
 		if err != nil {
-			return unresolved(err, target.String())
+			r := unresolved(err, target.String())
+			if server := resolverOf(err); server != "" {
+				r.Evidence = UnreachedEvidence{Resolver: server}
+			}
+			return r
 		}
 		r := overall(endpointsOf(attempts))
 		if shown := newTLSEvidence(attempts); shown != nil {
 			r.Evidence = shown
+		} else if proxy := proxyOf(attempts); proxy != "" {
+			r.Evidence = UnreachedEvidence{Proxy: proxy}
 		}
 		if r.Status == check.OK {
 			r.Detail = describe(attempts) + javaNews(attempts)
