@@ -66,7 +66,7 @@ func statusSeries(t *testing.T, results []check.Result) map[string]string {
 func exposition(t *testing.T, results ...check.Result) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := metrics.WriteOnce(&b, "test", results, nil); err != nil {
+	if err := metrics.WriteOnce(&b, "test", results); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -53,7 +53,7 @@ func newCheck(opts *options) *cobra.Command {
 					return err
 				}
 			}
-			return out.report(cmd, seen.once(cmd.Context(), conf, checks, log))
+			return out.reportJudged(cmd, seen.once(cmd.Context(), conf, checks, log))
 		},
 	}
 	out.bind(cmd)

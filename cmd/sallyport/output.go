@@ -57,6 +57,15 @@ func (r *reporting) report(cmd *cobra.Command, results []check.Result) error {
 	return r.reportDocument(cmd, document.New(version, host, time.Now(), results))
 }
 
+// reportJudged is report with the verdict on the results.
+func (r *reporting) reportJudged(cmd *cobra.Command, results []check.Result) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	return r.reportDocument(cmd, document.New(version, host, time.Now(), results).Judged(networkFacts))
+}
+
 func (r *reporting) reportDocument(cmd *cobra.Command, doc document.Document) error {
 	if err := r.write(cmd.OutOrStdout(), doc); err != nil {
 		return err
@@ -77,7 +86,7 @@ func (r *reporting) write(w io.Writer, doc document.Document) error {
 	case "nagios":
 		return nagios.Write(w, doc)
 	case "prometheus":
-		return metrics.WriteOnce(w, version, results(doc))
+		return metrics.WriteJudged(w, version, results(doc), causeOf(doc.Verdict))
 	default:
 		opts := termOptions(w)
 		opts.Verbose = r.verbose

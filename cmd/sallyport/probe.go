@@ -81,6 +81,7 @@ func runProbe(ctx context.Context, opts *options, log *slog.Logger) error {
 		next.sinks.abandon()
 		return err
 	}
+	p.sinks.metrics.SetVerdict(p.verdict)
 	return p.run(ctx, listener, next)
 }
 
@@ -262,7 +263,8 @@ func (p *probeProcess) status(context.Context, json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return document.Of(version, host, time.Now(), withTraffic(items(p.monitor.States()), p.traffic())), nil
+	told := withTraffic(items(p.monitor.States()), p.traffic())
+	return document.Of(version, host, time.Now(), told).Judged(networkFacts), nil
 }
 
 // items is what is believed of each check. A skipped one shows as skipped, whatever was believed of it: the check that

@@ -11,6 +11,20 @@ type Report struct {
 	Schema  int
 	Status  string
 	Results []Result
+	Verdict Verdict
+}
+
+// Verdict is the results in one.
+type Verdict struct {
+	Status     string
+	Cause      string
+	Layer      string
+	Sentence   string
+	Evidence   []string
+	First      string
+	Affected   []string
+	Unaffected []string
+	Others     []Verdict
 }
 
 // Result is one check's part of a report.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/report/verdict"
 )
 
 // Schema is the version of the shape. Within it keys are only ever added.
@@ -18,6 +19,8 @@ type Document struct {
 	Status  check.Status `json:"status"`
 	Counts  Counts       `json:"counts"`
 	Results []Item       `json:"results"`
+
+	Verdict *verdict.Verdict `json:"verdict,omitempty"` // the results in one; nil where nobody judged them together
 }
 
 // Counts is how many results have each status. All of them are always there.
@@ -52,6 +55,31 @@ func Of(version, host string, at time.Time, items []Item) Document {
 	}
 	d.Status = check.Worst(statuses...)
 	return d
+}
+
+// Judged is the document with the verdict on its results. It is for who has made them: evidence that was read from JSON
+// says too little. Facts of the host are asked for only where something is not well; nil knows none.
+func (d Document) Judged(facts func() verdict.Facts) Document {
+	results := make([]check.Result, len(d.Results))
+	for i, item := range d.Results {
+		results[i] = item.judged()
+	}
+	var known verdict.Facts
+	if facts != nil && d.Counts.Fail+d.Counts.Unknown+d.Counts.Warn > 0 {
+		known = facts()
+	}
+	d.Verdict = new(verdict.Of(results, known))
+	return d
+}
+
+// judged is what the verdict goes by: what is believed; but what is believed to be well, and looks bad now, is no witness
+// for anything.
+func (i Item) judged() check.Result {
+	r := i.Result
+	if r.Status == check.OK && i.State != nil && i.State.Latest != nil && i.State.Latest.Status != check.OK {
+		r.Status, r.Endpoints, r.Evidence = check.Skipped, nil, nil
+	}
+	return r
 }
 
 // Of is the count of one status.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sallyport/check"
 	"sallyport/report/internal/golden"
+	"sallyport/report/verdict"
 )
 
 var at = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -158,6 +160,36 @@ func TestStatusAndCounts(t *testing.T) {
 	}
 	if got := believed.Results[4].Cause; got != "" {
 		t.Errorf("cause %s of a check that is believed to be well", got)
+	}
+}
+
+// TestJudged: the verdict is a key of its own, goes by what is believed, and asks for the host's network only where
+// something is not well. What is believed to be well, but does not look so now, is no witness.
+func TestJudged(t *testing.T) {
+	asked := 0
+	facts := func() verdict.Facts {
+		asked++
+		return verdict.Facts{}
+	}
+	sample := New("v", "h", at, results())
+	if sample.Verdict != nil {
+		t.Error("a document that nobody judged has a verdict")
+	}
+	got := Of("v", "h", at, items()).Judged(facts).Verdict
+	if got.Cause != check.CertExpired || !slices.Equal(got.Unaffected, []string{"resolver"}) || asked != 1 {
+		t.Errorf("got %+v, facts asked for %d times", got, asked)
+	}
+	well := New("v", "h", at, results()[:1]).Judged(facts)
+	if well.Verdict.Sentence != "all is well: 1 check" || asked != 1 {
+		t.Errorf("got %+v, facts asked for %d times", well.Verdict, asked)
+	}
+	var b bytes.Buffer
+	if err := JSON(&b, sample.Judged(nil)); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Read(&b)
+	if err != nil || back.Verdict == nil || back.Verdict.Sentence != sample.Judged(nil).Verdict.Sentence {
+		t.Errorf("read back: %+v, %v", back.Verdict, err)
 	}
 }
 

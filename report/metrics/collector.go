@@ -30,7 +30,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		checks[label(name)] = *e
 	}
 	firewall := c.m.firewall
-	sinks := maps.Clone(c.m.sinks)
+	sinks, verdict := maps.Clone(c.m.sinks), c.m.verdict
 	c.m.mu.Unlock()
 
 	series := emitter(out)
@@ -41,6 +41,10 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 			c.probe(series, name, e)
 		}
 		c.belief(series, name, e)
+	}
+	if verdict != nil {
+		cause := verdict()
+		series.gauge(c.verdict, 1, label(string(cause)), label(string(cause.Layer())))
 	}
 	if firewall != nil {
 		c.ruleset(series, firewall)

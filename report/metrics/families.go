@@ -13,6 +13,8 @@ type families struct {
 	inForce, repairs, drops, dropBytes, knocking, refused *prometheus.Desc
 
 	sinkDown, sinkDropped *prometheus.Desc
+
+	verdict *prometheus.Desc
 }
 
 func newFamilies() families {
@@ -59,6 +61,10 @@ func newFamilies() families {
 		refused: desc("sallyport_firewall_egress_refused",
 			"Ways out, by address, port and user, that were refused within the last hour, or would be."),
 
+		verdict: desc("sallyport_verdict",
+			"Always 1; the cause and the layer of the most urgent root of all that is not well, which are empty when there "+
+				"is nothing to blame.", "cause", "layer"),
+
 		sinkDown:    desc("sallyport_sink_down", "Whether what the sink writes to is away: 1 or 0.", "sink"),
 		sinkDropped: desc("sallyport_sink_dropped_total", "Records that were lost because the sink was away.", "sink"),
 	}
@@ -68,6 +74,6 @@ func (f families) all() []*prometheus.Desc {
 	return []*prometheus.Desc{
 		f.buildInfo, f.success, f.duration, f.dnsLookup, f.tlsVersion, f.certExpiry, f.info, f.status, f.state, f.phase,
 		f.lastRun, f.runs, f.transitions, f.inForce, f.repairs, f.drops, f.dropBytes, f.knocking, f.refused,
-		f.sinkDown, f.sinkDropped,
+		f.sinkDown, f.sinkDropped, f.verdict,
 	}
 }

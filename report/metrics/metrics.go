@@ -24,6 +24,7 @@ type Metrics struct {
 	retained map[string]bool // nil: any
 	firewall *Firewall
 	sinks    map[string]Sink
+	verdict  func() check.Cause // nil: there is none
 }
 
 // entry is what is known of one check.
@@ -150,6 +151,14 @@ func (m *Metrics) SetSinks(sinks map[string]Sink) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sinks = own
+}
+
+// SetVerdict says whom to ask, at each scrape, for the cause of the most urgent root of all that is not well; empty where
+// there is nothing to blame. It must be bounded in time.
+func (m *Metrics) SetVerdict(ask func() check.Cause) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.verdict = ask
 }
 
 // index is the position of a status in statuses; what is no status counts as unknown.

@@ -177,6 +177,22 @@ func TestWriteTextfile(t *testing.T) {
 	}
 }
 
+// TestVerdict: one series, asked for at each scrape; its labels are empty where there is nothing to blame.
+func TestVerdict(t *testing.T) {
+	for cause, want := range map[check.Cause]string{
+		"":               `sallyport_verdict{cause="",layer=""} 1`,
+		check.DNSTimeout: `sallyport_verdict{cause="dns.timeout",layer="dns"} 1`,
+	} {
+		var b bytes.Buffer
+		if err := WriteJudged(&b, "1.2.3", nil, func() check.Cause { return cause }); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) || strings.Count(b.String(), "sallyport_verdict{") != 1 {
+			t.Errorf("no %s in:\n%s", want, &b)
+		}
+	}
+}
+
 func TestWriteOnce(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteOnce(&b, "1.2.3", []check.Result{resolved(), expired(), skipped()}); err != nil {

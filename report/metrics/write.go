@@ -24,7 +24,13 @@ func (m *Metrics) WriteTextfile(path string) error {
 // WriteOnce writes the series of these results alone, in Prometheus's text format: what a command that ran each check
 // once has to tell. Where two results are of one check the later one counts.
 func WriteOnce(w io.Writer, version string, results []check.Result) error {
+	return WriteJudged(w, version, results, nil)
+}
+
+// WriteJudged is WriteOnce with the verdict on the results, as SetVerdict has it.
+func WriteJudged(w io.Writer, version string, results []check.Result, verdict func() check.Cause) error {
 	m := New(version)
+	m.SetVerdict(verdict)
 	for _, r := range results {
 		m.Result(r)
 	}

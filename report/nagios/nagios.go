@@ -11,18 +11,20 @@ import (
 	"sallyport/check"
 	"sallyport/report"
 	"sallyport/report/document"
+	"sallyport/report/verdict"
 )
 
 // Bounds in bytes. Nagios reads 8 KiB of a plugin's output, older agents (NRPE before version 3) 1 KiB: the text stays
 // far below, and performance data comes after it, so that it is what is cut off.
 const (
-	maxText   = 600
-	maxDetail = 200
-	maxLabel  = 60
+	maxText     = 600
+	maxSentence = 350
+	maxDetail   = 200
+	maxLabel    = 60
 )
 
-// Write writes the line: service, status, what is not well, and after the bar the count of each status and how long each
-// check took, in milliseconds.
+// Write writes the line: service, status, the verdict where there is one, what is not well, and after the bar the count of
+// each status and how long each check took, in milliseconds.
 func Write(w io.Writer, d document.Document) error {
 	_, err := fmt.Fprintf(w, "SALLYPORT %s - %s | %s\n", word(d.Status), text(d), perfdata(d))
 	return err
@@ -38,7 +40,7 @@ func text(d document.Document) string {
 	for _, s := range []check.Status{check.Fail, check.Unknown, check.Warn} { // the worst first: the end may be cut
 		for _, item := range d.Results {
 			if item.Status == s {
-				findings = append(findings, finding(item))
+				findings = append(findings, finding(item, d.Verdict != nil))
 			}
 		}
 	}
@@ -46,15 +48,23 @@ func text(d document.Document) string {
 		return fmt.Sprintf("%d of %d checks ok", d.Counts.OK, len(d.Results))
 	}
 	lead := fmt.Sprintf("%d of %d checks not ok: ", len(findings), len(d.Results))
-	return clean(lead+strings.Join(findings, "; "), maxText)
+	return clean(led(d.Verdict, lead, findings), maxText)
 }
 
-func finding(item document.Item) string {
+// led is the text with the verdict before it, where there is one. What was seen stands in the verdict then.
+func led(v *verdict.Verdict, lead string, findings []string) string {
+	if v == nil || v.Status == check.OK {
+		return lead + strings.Join(findings, "; ")
+	}
+	return report.Printable(v.Sentence, maxSentence) + " - " + lead + strings.Join(findings, "; ")
+}
+
+func finding(item document.Item, told bool) string {
 	words := []string{item.Check, item.Status.String()}
 	if cause := item.Cause; cause != "" {
 		words = append(words, string(cause))
 	}
-	if item.Detail != "" {
+	if item.Detail != "" && !told {
 		words = append(words, "("+report.Printable(item.Detail, maxDetail)+")")
 	}
 	return strings.Join(words, " ")

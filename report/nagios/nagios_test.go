@@ -27,6 +27,12 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+func TestVerdict(t *testing.T) {
+	for file, name := range map[string]string{"verdict.txt": "sample.json", "verdict-empty.txt": "empty.json"} {
+		golden.Compare(t, file, written(t, documenttest.Sample(t, name).Judged(nil)))
+	}
+}
+
 // written is the output, held against the guidelines.
 func written(t *testing.T, d document.Document) string {
 	t.Helper()

@@ -31,6 +31,7 @@ const indent = "         "
 func Text(w io.Writer, d document.Document, o Options) error {
 	p := &page{out: bufio.NewWriter(w), options: o, now: d.Time}
 	p.measure(d.Results)
+	p.verdict(d.Verdict)
 	for _, item := range d.Results {
 		p.item(item)
 	}

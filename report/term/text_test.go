@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/report/document"
 	"sallyport/report/document/documenttest"
 	"sallyport/report/internal/golden"
 )
@@ -39,6 +40,30 @@ func TestText(t *testing.T) {
 			}
 			golden.Shown(t, plain)
 		})
+	}
+}
+
+// TestVerdict holds the page that begins with the verdict: where something is not well, and where all is.
+func TestVerdict(t *testing.T) {
+	for name, d := range map[string]document.Document{
+		"verdict.txt":        documenttest.Sample(t, "sample.json").Judged(nil),
+		"verdict-status.txt": documenttest.Sample(t, "status.json").Judged(nil),
+	} {
+		var b bytes.Buffer
+		if err := Text(&b, d, Options{Width: 100}); err != nil {
+			t.Fatal(err)
+		}
+		golden.Compare(t, name, b.String())
+		golden.Shown(t, b.String())
+	}
+	well := documenttest.Sample(t, "sample.json")
+	well = document.New("1.2.3", "uds01", well.Time, []check.Result{well.Results[0].Result})
+	var without, with bytes.Buffer
+	if err := errors.Join(Text(&without, well, Options{}), Text(&with, well.Judged(nil), Options{})); err != nil {
+		t.Fatal(err)
+	}
+	if without.String() != with.String() {
+		t.Errorf("where all is well, the page has a verdict:\n%s", &with)
 	}
 }
 
