@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -130,6 +132,12 @@ func (s stage) worst(t *testing.T) map[string]meeting {
 		port := startTCP(t, func(conn *net.TCPConn) { _ = tls.Server(conn, config).Handshake(); untilClosed(conn) })
 		all["tls: "+name] = meeting{Door: doorTLS, Port: port, Roots: s.file}
 	}
+	h2 := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asDNS(w); endless(w) }))
+	h2.EnableHTTP2, h2.TLS = true, &tls.Config{Certificates: []tls.Certificate{s.pair}}
+	h2.StartTLS()
+	t.Cleanup(h2.Close)
+	all["doh: flood by HTTP/2"] = meeting{Door: doorDoH, Roots: s.file,
+		Port: uint16(h2.Listener.Addr().(*net.TCPAddr).Port)}
 	return all
 }
 

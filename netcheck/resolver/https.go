@@ -20,6 +20,7 @@ import (
 const (
 	dnsMessage     = "application/dns-message" // RFC 8484 section 6
 	maxHTTPHeaders = 16 << 10                  // octets that are read of them
+	maxHTTPBuffer  = 2 * dns.MaxMsgSize        // octets that are held of a body
 )
 
 // httpFailure is an answer by HTTP that brings no DNS message.
@@ -48,6 +49,8 @@ func newHTTPS(server Server) *http.Transport {
 			return secured, nil
 		},
 		ForceAttemptHTTP2: true, DisableCompression: true, MaxResponseHeaderBytes: maxHTTPHeaders,
+		// Of a body that nobody reads any more, HTTP/2 would by default take in 4 MiB.
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: maxHTTPBuffer, MaxReceiveBufferPerConnection: maxHTTPBuffer},
 	}
 }
 
