@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/check"
 	"sallyport/netcheck/internal/dnsrig"
 	"sallyport/netcheck/resolver"
 )
@@ -68,4 +69,45 @@ func withTimeout(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// inTime is the result of a run that must end within a deadline and 100 ms more.
+func inTime(t *testing.T, deadline time.Duration, run func(context.Context) check.Result) check.Result {
+	t.Helper()
+	var r check.Result
+	if late := overdue(deadline, func(ctx context.Context) { r = run(ctx) }); late > 0 {
+		t.Errorf("%s later than %s and 100 ms", late, deadline)
+	}
+	return r
+}
+
+// overdue runs something that is to end within a deadline, and says by how much it was later than that and 100 ms more:
+// more than four times what the machine, where it is busy, is late itself to wake who waits.
+func overdue(deadline time.Duration, run func(ctx context.Context)) time.Duration {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	done, told := make(chan struct{}), make(chan time.Duration)
+	go func() { told <- lag(done) }()
+	began := time.Now()
+	run(ctx)
+	took := time.Since(began)
+	close(done)
+	const grace = 100 * time.Millisecond
+	return max(took-deadline-grace-4*<-told, 0)
+}
+
+// lag is the longest that somebody who waits a few milliseconds is woken late, until done is closed.
+func lag(done <-chan struct{}) (worst time.Duration) {
+	const wait = 5 * time.Millisecond
+	alarm := time.NewTimer(wait)
+	defer alarm.Stop()
+	for began := time.Now(); ; began = time.Now() {
+		select {
+		case <-done:
+			return max(worst, time.Since(began)-wait)
+		case <-alarm.C:
+			worst = max(worst, time.Since(began)-wait)
+			alarm.Reset(wait)
+		}
+	}
 }

@@ -46,7 +46,7 @@ func TestClockSkewOfDirectory(t *testing.T) {
 					"SYNTAX 1.3.6.1.4.1.1466.115.121.1.24 )\nrootDSE " + root
 			}
 			s := newDirectoryPKI(t, lasting(tt.from, tt.to)).startSlapd(t, []string{"127.0.0.1"}, global)
-			r := LDAPS(s.target(t, "cn=reader,dc=test"))(withTimeout(t, 2*time.Second))
+			r := LDAPS(s.target(t, "cn=reader,dc=test"))(withTimeout(t, 10*time.Second))
 			if r.Status != tt.status || r.Cause != tt.cause || !strings.Contains(r.Detail, tt.detail) {
 				t.Errorf("got %s %q: %s; want %s %q with %q", r.Status, r.Cause, r.Detail, tt.status, tt.cause, tt.detail)
 			}

@@ -132,7 +132,8 @@ func (s stage) worst(t *testing.T) map[string]meeting {
 		port := startTCP(t, func(conn *net.TCPConn) { _ = tls.Server(conn, config).Handshake(); untilClosed(conn) })
 		all["tls: "+name] = meeting{Door: doorTLS, Port: port, Roots: s.file}
 	}
-	h2 := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asDNS(w); endless(w) }))
+	flood := func(w http.ResponseWriter, _ *http.Request) { asDNS(w); endless(w) }
+	h2 := httptest.NewUnstartedServer(http.HandlerFunc(flood))
 	h2.EnableHTTP2, h2.TLS = true, &tls.Config{Certificates: []tls.Certificate{s.pair}}
 	h2.StartTLS()
 	t.Cleanup(h2.Close)

@@ -225,34 +225,3 @@ func (m meeting) expect(t *testing.T, name string, r check.Result) {
 	}
 	expectClean(t, name+" at "+string(m.Door), r)
 }
-
-// overdue runs something that is to end within a deadline, and says by how much it was later than that and 100 ms more:
-// more than four times what the machine, where it is busy, is late itself to wake who waits.
-func overdue(deadline time.Duration, run func(ctx context.Context)) time.Duration {
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
-	defer cancel()
-	done, told := make(chan struct{}), make(chan time.Duration)
-	go func() { told <- lag(done) }()
-	began := time.Now()
-	run(ctx)
-	took := time.Since(began)
-	close(done)
-	const grace = 100 * time.Millisecond
-	return max(took-deadline-grace-4*<-told, 0)
-}
-
-// lag is the longest that somebody who waits a few milliseconds is woken late, until done is closed.
-func lag(done <-chan struct{}) (worst time.Duration) {
-	const wait = 5 * time.Millisecond
-	alarm := time.NewTimer(wait)
-	defer alarm.Stop()
-	for began := time.Now(); ; began = time.Now() {
-		select {
-		case <-done:
-			return max(worst, time.Since(began)-wait)
-		case <-alarm.C:
-			worst = max(worst, time.Since(began)-wait)
-			alarm.Reset(wait)
-		}
-	}
-}

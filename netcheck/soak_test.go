@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -93,13 +94,18 @@ func soak(t *testing.T, kinds []soaked, probes int) {
 				ctx, cancel := context.WithTimeout(context.Background(), k.limit)
 				r := k.run(ctx)
 				cancel()
-				if r.Cause != k.want && wrong.Add(1) <= 5 {
+				if !k.expects(r.Cause) && wrong.Add(1) <= 5 {
 					t.Errorf("%s: %s %q: %s", k.name, r.Status, r.Cause, r.Detail)
 				}
 			}
 		})
 	}
 	running.Wait()
+}
+
+// expects says that a cause is right: of silence, a busy machine may see too little to tell in which phase it was.
+func (k soaked) expects(cause check.Cause) bool {
+	return cause == k.want || strings.HasSuffix(string(k.want), ".timeout") && strings.HasSuffix(string(cause), ".timeout")
 }
 
 func soakedKinds(t *testing.T) []soaked {

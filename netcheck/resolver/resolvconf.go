@@ -38,7 +38,12 @@ func ReadConf(path string) (Conf, error) {
 		return Conf{}, fmt.Errorf("%w: %w; %s", ErrNoResolver, err, nameserverExample)
 	}
 	defer func() { _ = f.Close() }()
-	conf, err := dns.ClientConfigFromReader(io.LimitReader(f, maxResolvConf))
+	return parseConf(f, path)
+}
+
+// parseConf reads the beginning of a resolv.conf from where it stands; path is for the errors.
+func parseConf(source io.Reader, path string) (Conf, error) {
+	conf, err := dns.ClientConfigFromReader(io.LimitReader(source, maxResolvConf))
 	if err != nil {
 		return Conf{}, fmt.Errorf("%w: %s: %w", ErrNoResolver, path, err)
 	}

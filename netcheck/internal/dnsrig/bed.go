@@ -64,13 +64,28 @@ func FreePort(t *testing.T) netip.AddrPort {
 		}
 		u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(local(port)))
 		_ = l.Close()
-		if err == nil {
-			_ = u.Close()
+		if err != nil {
+			continue
+		}
+		_ = u.Close()
+		if mine(t, port) {
 			return local(port)
 		}
 	}
 	t.Fatal("no free port")
 	return netip.AddrPort{}
+}
+
+// mine says that no test of another process, which runs at the same time, was given that port: each holds a name of the
+// kernel's (unix(7), abstract addresses) for as long as its test runs.
+func mine(t *testing.T, port int) bool {
+	t.Helper()
+	held, err := new(net.ListenConfig).Listen(t.Context(), "unix", fmt.Sprintf("@sallyport-test-port-%d", port))
+	if err != nil {
+		return false
+	}
+	t.Cleanup(func() { _ = held.Close() })
+	return true
 }
 
 func local(port int) netip.AddrPort {
