@@ -19,9 +19,10 @@ LDFLAGS           := -s -w -buildid=
 SERVERS           ?= embedded
 LAB_FLAGS         ?=
 FUZZTIME          ?= 20s
+SOAK              ?= 100000
 BENCHTIME         ?= 1s
 
-.PHONY: help run test build setup packages lint unit bench fuzz clean
+.PHONY: help run test build setup packages lint unit bench fuzz soak clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -83,6 +84,9 @@ fuzz: ## each fuzz target for FUZZTIME
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
 			echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; done
+
+soak: ## so many probes of all kinds, after which nothing is held that was not before
+	SALLYPORT_TEST_SOAK=$(SOAK) go test -run '^TestSoak$$' -count 1 -v -timeout 30m ./netcheck
 
 clean: ## what was built
 	rm -rf $(BIN)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/check"
+	"sallyport/tlsprobe"
 	"sallyport/tlsprobe/revocation"
 )
 
@@ -111,7 +112,7 @@ func revoked(told []revocation.Told) error {
 		}
 		return &opinion{cause: check.CertRevoked, words: fmt.Sprintf("%s was revoked on %s (%s): so says its authority %s, "+
 			"by %s", whose(i, t), t.RevokedAt.UTC().Format("2006-01-02 15:04 UTC"), t.Reason,
-			cleanText(t.Issuer.Subject.String(), maxTextKept), by[t.Source])}
+			cleanText(tlsprobe.SubjectText(t.Issuer), maxTextKept), by[t.Source])}
 	}
 	return nil
 }
@@ -142,7 +143,7 @@ func whose(index int, t revocation.Told) string {
 	if index == 0 {
 		return "the certificate"
 	}
-	return "the intermediate certificate " + cleanText(t.Cert.Subject.String(), maxTextKept)
+	return "the intermediate certificate " + cleanText(tlsprobe.SubjectText(t.Cert), maxTextKept)
 }
 
 // stapleNote says what is wrong with what a server staples, where that is no failure of the check; empty for nothing.

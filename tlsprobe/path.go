@@ -10,8 +10,8 @@ import (
 // maxSignatures bounds the signatures that are checked to follow one path, as crypto/x509 bounds its own.
 const maxSignatures = 100
 
-// maxRSA is the largest RSA key that is computed with, in bits; crypto/tls takes no larger one from a server either.
-const maxRSA = 8192
+// MaxRSA is the largest RSA key that is computed with, in bits; crypto/tls takes no larger one from a server either.
+const MaxRSA = 8192
 
 // path is the way from the server's certificate towards an authority.
 type path struct {
@@ -90,7 +90,7 @@ func issuer(cert *x509.Certificate, candidates, seen []*x509.Certificate, at tim
 // a match: the signature is reported as weak either way. A key that is larger than any that crypto/tls takes has signed
 // nothing: to find out otherwise may take seconds.
 func signed(cert, parent *x509.Certificate) bool {
-	if kind, bits := KeyOf(parent); kind == "RSA" && bits > maxRSA {
+	if kind, bits := KeyOf(parent); kind == "RSA" && bits > MaxRSA {
 		return false
 	}
 	err := parent.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)

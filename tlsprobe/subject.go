@@ -15,14 +15,14 @@ const (
 // SubjectText is whom a certificate is for, as pkix.Name has it, with no more than the first attributes of each kind and
 // the first octets of each: to write down all of the 20,000 that fit a handshake takes a third of a second and more than a
 // GiB, for the library copies the text anew at each of them. It is not escaped.
-func SubjectText(cert *x509.Certificate) string { return nameText(cert.Subject) }
+func SubjectText(cert *x509.Certificate) string { return NameText(cert.Subject) }
 
 // IssuerText is who signed a certificate, in the same way.
-func IssuerText(cert *x509.Certificate) string { return nameText(cert.Issuer) }
+func IssuerText(cert *x509.Certificate) string { return NameText(cert.Issuer) }
 
-// nameText changes the copy of a name that it was given. In Names each attribute stands once more; those of the usual kinds
-// are passed over there.
-func nameText(name pkix.Name) string {
+// NameText is SubjectText of a name that stands elsewhere. It changes the copy that it was given: in Names each attribute
+// stands once more, and those of the usual kinds are passed over there.
+func NameText(name pkix.Name) string {
 	for _, values := range []*[]string{
 		&name.Country, &name.Organization, &name.OrganizationalUnit, &name.Locality, &name.Province, &name.StreetAddress,
 		&name.PostalCode,

@@ -10,6 +10,8 @@ import (
 	"math/big"
 	"slices"
 	"time"
+
+	"sallyport/tlsprobe"
 )
 
 // MaxCRL is how many bytes of a list are read. The largest of public authorities have some 10 MiB.
@@ -35,6 +37,10 @@ type entry struct {
 // entrySize is how many bytes an entry takes.
 const entrySize = 16
 
+// maxHead is how many bytes a list may have besides its entries: its issuer, its extensions and its signature, of which
+// the library makes forty times as many.
+const maxHead = 64 << 10
+
 // size is about how many bytes the list takes.
 func (l *List) size() int { return 512 + entrySize*len(l.entries) }
 
@@ -54,13 +60,16 @@ func JudgeCRL(der []byte, issuer *x509.Certificate, now time.Time) (*List, error
 	if bad != nil {
 		return nil, bad
 	}
+	if len(parts.bare) > maxHead {
+		return nil, wrong(TooLarge, "more than %d bytes besides its entries", maxHead)
+	}
 	head, err := x509.ParseRevocationList(parts.bare)
 	if err != nil {
 		return nil, wrong(Malformed, "%s", quote(err.Error()))
 	}
 	if string(head.RawIssuer) != string(issuer.RawSubject) {
 		return nil, wrong(Unsupported, "%s issued the list, not the certificate's issuer (an indirect list)",
-			quote(head.Issuer.String()))
+			quote(tlsprobe.NameText(head.Issuer)))
 	}
 	head.RawTBSRevocationList = parts.signed
 	if bad := checkSigned(head, issuer); bad != nil {
@@ -90,7 +99,7 @@ func checkSigned(head *x509.RevocationList, issuer *x509.Certificate) *Error {
 	if _, may := errors.AsType[x509.ConstraintViolationError](err); may {
 		return wrong(Unauthorized, "its issuer may not sign lists (key usage cRLSign)")
 	}
-	return wrong(BadSignature, "its issuer %s did not sign it", quote(issuer.Subject.String()))
+	return wrong(BadSignature, "its issuer %s did not sign it", quote(tlsprobe.SubjectText(issuer)))
 }
 
 func (l *List) answer() Answer { return Answer{Produced: l.produced, NextUpdate: l.next} }

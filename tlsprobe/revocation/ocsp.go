@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"sallyport/tlsprobe"
 )
 
 // MaxOCSP is how many bytes of an OCSP response are read. Real ones have 300 bytes to 4 KiB.
@@ -67,6 +69,9 @@ func signer(response *ocsp.Response, certs []*x509.Certificate, issuer *x509.Cer
 		return nil
 	}
 	for _, cert := range certs {
+		if kind, bits := tlsprobe.KeyOf(cert); kind == "RSA" && bits > tlsprobe.MaxRSA {
+			continue // whoever sent it chose the key: to compute with one that fills the response takes seconds
+		}
 		if response.CheckSignatureFrom(cert) == nil {
 			return appointed(cert, issuer, now)
 		}
@@ -74,17 +79,17 @@ func signer(response *ocsp.Response, certs []*x509.Certificate, issuer *x509.Cer
 	if _, insecure := errors.AsType[x509.InsecureAlgorithmError](err); insecure {
 		return wrong(BadSignature, "it is signed with %s", response.SignatureAlgorithm)
 	}
-	return wrong(BadSignature, "neither the issuer %s nor whom it appointed signed it", quote(issuer.Subject.String()))
+	return wrong(BadSignature, "neither the issuer %s nor whom it appointed signed it", quote(tlsprobe.SubjectText(issuer)))
 }
 
 // appointed says why a certificate may not sign OCSP responses for the issuer's certificates; nil when it may.
 func appointed(cert, issuer *x509.Certificate, now time.Time) *Error {
-	name := quote(cert.Subject.String())
+	name := quote(tlsprobe.SubjectText(cert))
 	byIssuer := string(cert.RawIssuer) == string(issuer.RawSubject) &&
 		issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 	switch {
 	case !byIssuer:
-		return wrong(Unauthorized, "%s signed it, which is not of the issuer %s", name, quote(issuer.Subject.String()))
+		return wrong(Unauthorized, "%s signed it, which is not of the issuer %s", name, quote(tlsprobe.SubjectText(issuer)))
 	case !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
 		return wrong(Unauthorized, "%s signed it, whose usages lack OCSP signing", name)
 	case now.After(cert.NotAfter.Add(tolerance)), now.Before(cert.NotBefore.Add(-tolerance)):
