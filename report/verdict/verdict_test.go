@@ -151,6 +151,11 @@ func networkScenarios() map[string]scenario {
 			made("dc1-web", "tls", "dc1.corp.example:443", check.Fail, silent, "10.0.0.36:443"),
 			made("ad-dns", "dns", "corp.example A", check.Fail, check.DNSTimeout, "10.0.0.36:53"), cloud(), resolves(),
 		}},
+		"host-answers-one-port": {Facts{}, []check.Result{
+			made("dc1", "ldaps", "dc1.corp.example:636", check.Fail, silent, "10.0.0.36:636"),
+			made("dc1-web", "tls", "dc1.corp.example:443", check.Fail, silent, "10.0.0.36:443"),
+			made("ad-dns", "dns", "corp.example A", check.OK, "", "10.0.0.36:53"),
+		}},
 		"blocked-here": {Facts{}, []check.Result{
 			made("console", "tls", "console.example:443", check.Fail, check.ConnectBlockedHere, "203.0.113.7:443"),
 			made("dc1", "ldaps", "dc1.corp.example:636", check.Fail, check.ConnectBlockedHere, "10.0.0.36:636"), resolves(),
@@ -197,6 +202,10 @@ func nameScenarios() map[string]scenario {
 		}},
 		"name-servfail-alone": {Facts{}, []check.Result{
 			dns("resolver", "console.example", check.DNSServFail, "10.0.0.53:53"),
+			made("resolver-ad", "dns", "dc1.corp.example A", check.OK, "", "10.0.0.53:53"), directory(),
+		}},
+		"name-silent-alone": {Facts{}, []check.Result{
+			dns("resolver", "console.example", check.DNSTimeout, "10.0.0.53:53"),
 			made("resolver-ad", "dns", "dc1.corp.example A", check.OK, "", "10.0.0.53:53"), directory(),
 		}},
 		"name-misleads": {Facts{}, []check.Result{
