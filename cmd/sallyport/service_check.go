@@ -19,8 +19,10 @@ import (
 
 const (
 	// serviceInterval is how often the service's connections are looked at: a run of the tool may take less than a minute.
-	serviceInterval = 5 * time.Second
-	serviceTimeout  = 4 * time.Second
+	serviceInterval = 3 * time.Second
+	serviceTimeout  = 2 * time.Second
+	// serviceRecovers is how many looks in a row must be well: a tool that tries again and again begins each try well.
+	serviceRecovers = 3
 	// resolveForService bounds the looking up of names of which no check has said where they lead.
 	resolveForService = time.Second
 )
@@ -92,7 +94,7 @@ func (o observed) check(
 	}).Run
 	c := check.Check{
 		Name: service.Name, Kind: check.KindService, Target: "user " + conf.Service.User, Run: run,
-		Interval: serviceInterval, Timeout: serviceTimeout, FailAfter: 1, RecoverAfter: 1,
+		Interval: serviceInterval, Timeout: serviceTimeout, FailAfter: 1, RecoverAfter: serviceRecovers,
 	}
 	c.Run = waiving(conf.Waivers, c)
 	return []check.Check{c}

@@ -3,8 +3,10 @@ package service
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -167,16 +169,23 @@ func TestLogFiles(t *testing.T) {
 
 func TestLogUnreadable(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() == 0 {
-		t.Skip("root may read everything") // the daemon's tests have another user
-	}
-	l := logging(t, "uds.log")
+	runtime.LockOSThread() // never unlocked: the thread ends with the test, and with it who it is to files
+	l, hidden := logging(t, "uds.log"), logging(t, "none/uds-*.log")
 	l.write(t, "uds.log", refused)
-	if err := os.Chmod(filepath.Join(l.dir, "uds.log"), 0); err != nil {
+	if err := errors.Join(os.Chmod(filepath.Join(l.dir, "uds.log"), 0), os.Chmod(filepath.Dir(l.dir), 0o755),
+		os.Mkdir(filepath.Join(hidden.dir, "none"), 0)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Look(l.now); !errors.Is(err, ErrUnreadable) {
-		t.Errorf("%v", err)
+	if os.Getuid() == 0 { // who may read everything
+		if err := unix.Setfsuid(4242); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Setfsuid(0) })
+	}
+	for name, l := range map[string]*logged{"a file": l, "a folder": hidden} {
+		if _, err := l.Look(l.now); !errors.Is(err, ErrUnreadable) || !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -60,7 +60,9 @@ func (k knowledge) place(remote netip.AddrPort) string {
 	if host != "" && host != remote.Addr().String() {
 		where = fmt.Sprintf("%s (%s)", hostPort(host, remote.Port()), remote)
 	}
-	if t, ok := k.target(remote); ok {
+	if t, ok := k.target(remote); ok && t.Proxy {
+		return "the proxy of the check " + t.Check + ", " + where
+	} else if ok {
 		return "the server of the check " + t.Check + ", " + where
 	}
 	return where
