@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -26,6 +27,8 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, q Question) (Reply,
 		return Reply{}, err
 	}
 	defer release()
+	closed := func() bool { return false }
+	defer func() { closed() }()
 	message := q.message()
 	for try := 1; ; try++ {
 		if err := conn.SetDeadline(tryEnd(ctx, try)); err != nil {
@@ -41,9 +44,42 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, q Question) (Reply,
 		if err == nil {
 			return Reply{Msg: msg, Tries: try, Truncated: msg.Truncated}, nil
 		}
-		if try == maxUDPTries || !isTimeout(err) {
+		switch {
+		case !isTimeout(err):
+			return Reply{}, err
+		case try == 1:
+			closed = knock(ctx, server)
+		case try < maxUDPTries:
+		case closed():
+			return Reply{}, errClosed
+		default:
 			return Reply{}, err
 		}
+	}
+}
+
+// errClosed says that a server is silent by UDP, and that its port is closed to TCP.
+var errClosed = errors.New("no answer by UDP, and TCP is refused")
+
+// knock asks meanwhile whether the server's port takes TCP, as every name server's does (RFC 7766 section 5); the function
+// that it returns ends that and says whether it was refused. A closed port answers packets by ICMP, but of that a kernel
+// sends little to one peer (Linux: icmp_ratelimit, one message a second after some six), so that it may seem silent. A
+// reset is always sent.
+func knock(ctx context.Context, server netip.AddrPort) (closed func() bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, release, failed := dialServer(ctx, "tcp", server)
+		if err = failed; failed == nil {
+			release()
+		}
+	}()
+	return func() bool {
+		cancel()
+		<-ended
+		return errors.Is(err, syscall.ECONNREFUSED)
 	}
 }
 
