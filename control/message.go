@@ -146,12 +146,14 @@ type Ending struct {
 // Trace is the request of VerbTrace.
 type Trace struct {
 	To  netip.AddrPort `json:"to"`
-	UID uint32         `json:"uid"` // whose sockets make the attempt
+	UDP bool           `json:"udp,omitempty"` // else TCP
+	UID uint32         `json:"uid"`           // whose sockets make the attempt
 }
 
 // Traced is the answer to VerbTrace: where the attempt ended on this host. Without a table and not lost, it did not end
 // here. Texts are printable ASCII, and short.
 type Traced struct {
+	Packets int    `json:"packets"` // that were seen; with none, nothing is known
 	Family  string `json:"family,omitempty"`
 	Table   string `json:"table,omitempty"`
 	Chain   string `json:"chain,omitempty"`

@@ -13,10 +13,15 @@ import (
 	"sallyport/netcheck/dial"
 )
 
-// Blocked finds out where on this host connection attempts to an address end, and has one more made by again. It is nil
-// where they do not end here. It must be done when ctx ends, and safe for concurrent use; its error says that it cannot be
-// told now.
-type Blocked func(ctx context.Context, to netip.AddrPort, again func(ctx context.Context) error) (*Blocker, error)
+// Blocked finds out where on this host packets to an address end, and has some more sent by again. It is nil where they do
+// not end here. It must be done when ctx ends, and safe for concurrent use; its error says that it cannot be told now.
+type Blocked func(ctx context.Context, flight Flight, again func(ctx context.Context) error) (*Blocker, error)
+
+// Flight is packets to an address.
+type Flight struct {
+	To  netip.AddrPort
+	UDP bool // else the first ones of TCP
+}
 
 // Blocker is what on this host ends a connection. Its texts are printable ASCII, and short.
 type Blocker struct {
@@ -31,11 +36,11 @@ type Blocker struct {
 	Own     bool   `json:"own,omitempty"`    // the table is Sallyport's
 }
 
-// Words are what the blocker does, in a sentence.
-func (b *Blocker) Words() string {
-	what := "this host does not let the connection out"
+// Words are what the blocker does to something, such as the connection, in a sentence.
+func (b *Blocker) Words(something string) string {
+	what := "this host does not let " + something + " out"
 	if b.Answer {
-		what = "this host does not let the answer to the connection attempt in"
+		what = "this host does not let the answer to " + something + " in"
 	}
 	switch {
 	case b.Table == "":
@@ -62,7 +67,7 @@ func (b *Blocker) Words() string {
 
 const (
 	// blockedWait is kept of an attempt's time for one more, which is followed.
-	blockedWait = 500 * time.Millisecond
+	blockedWait = 750 * time.Millisecond
 	// againWait is how long that one waits for an answer at most: what ends it here, ends it at once, and only an answer
 	// that is not let in takes its time.
 	againWait = 150 * time.Millisecond
@@ -71,11 +76,11 @@ const (
 // leaving is the part of the time of an attempt that its connection may take, so that there is some left to find out
 // who blocks it.
 func (a *attempt) leaving(ctx context.Context) (context.Context, context.CancelFunc) {
-	if a.blocks == nil || a.blocks.knows(a.address) {
+	if a.blocks == nil || a.blocks.knows(Flight{To: a.address}) {
 		return context.WithCancel(ctx)
 	}
 	until, _ := ctx.Deadline() // tryAll has set one
-	return context.WithDeadline(ctx, until.Add(-min(blockedWait, share(ctx, 1, 4))))
+	return context.WithDeadline(ctx, until.Add(-min(blockedWait, share(ctx, 1, 3))))
 }
 
 // blockedBy puts a connection that failed on this host where it is known to end here: a refusal, silence and an ICMP
@@ -89,7 +94,7 @@ func (a *attempt) blockedBy(ctx context.Context, err error) error {
 		return err
 	}
 	cause, _ := Classify(err)
-	a.blocker = a.blocks.find(ctx, a.address, cause, func(ctx context.Context) error {
+	a.blocker = a.blocks.find(ctx, Flight{To: a.address}, cause, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, min(againWait, share(ctx, 1, 2)))
 		defer cancel()
 		conn, err := dial.TCP(ctx, a.address, a.from)
@@ -101,7 +106,7 @@ func (a *attempt) blockedBy(ctx context.Context, err error) error {
 	if a.blocker == nil {
 		return err
 	}
-	words := a.blocker.Words()
+	words := a.blocker.Words("the connection")
 	if a.via != nil {
 		words = a.via.name() + " cannot be reached: " + words
 	}
@@ -109,15 +114,19 @@ func (a *attempt) blockedBy(ctx context.Context, err error) error {
 }
 
 // mayBeOwn says that a connection's failure may be the doing of a rule on this host. What ICMP says from elsewhere is not,
-// nor is a want of an address to send from, or of a route.
+// nor is a want of an address to send from, or of a route, nor what connect(2) itself refuses: a rule that drops TCP is
+// silent to it (tcp_connect).
 func mayBeOwn(err error) bool {
 	answer, told := errors.AsType[*dial.ICMPError](err)
 	if told && !answer.Own() || !told && errors.Is(err, syscall.ENETUNREACH) {
 		return false
 	}
 	cause, _ := Classify(err)
+	if cause == check.ConnectBlockedHere {
+		return told
+	}
 	return slices.Contains([]check.Cause{check.ConnectRefused, check.ConnectTimeout, check.ConnectUnreachable,
-		check.ConnectBlockedHere, check.ProxyRefused}, cause)
+		check.ProxyRefused}, cause)
 }
 
 // Blocking is what ends the connections to an address of a target.

@@ -2,7 +2,6 @@ package netcheck
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -14,7 +13,7 @@ const (
 	clearedFor = 10 * time.Minute
 	// blockedFor is the same where they do: it is less, so that the mend is noticed also where the server fails then.
 	blockedFor = time.Minute
-	// maxBlocks bounds the addresses of one check that are remembered.
+	// maxBlocks bounds the flights of one check that are remembered.
 	maxBlocks = 256
 )
 
@@ -23,7 +22,7 @@ type blocks struct {
 	ask Blocked
 
 	mu    sync.Mutex
-	known map[netip.AddrPort]block
+	known map[Flight]block
 }
 
 // block is what was found out about an address.
@@ -38,38 +37,38 @@ func newBlocks(ask Blocked) *blocks {
 	if ask == nil {
 		return nil
 	}
-	return &blocks{ask: ask, known: make(map[netip.AddrPort]block)}
+	return &blocks{ask: ask, known: make(map[Flight]block)}
 }
 
 // knows says that nobody will be asked about the address.
-func (b *blocks) knows(address netip.AddrPort) bool {
+func (b *blocks) knows(flight Flight) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known, ok := b.known[address]
+	known, ok := b.known[flight]
 	return ok && time.Now().Before(known.until)
 }
 
 // forget ends what is known of an address that was reached.
-func (b *blocks) forget(address netip.AddrPort) {
+func (b *blocks) forget(flight Flight) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.known, address)
+	delete(b.known, flight)
 }
 
 // find is who on this host ends the connections to an address, which fail by a cause; nil: nobody, or it cannot be told.
 func (b *blocks) find(
-	ctx context.Context, address netip.AddrPort, cause check.Cause, again func(context.Context) error,
+	ctx context.Context, flight Flight, cause check.Cause, again func(context.Context) error,
 ) *Blocker {
 	b.mu.Lock()
-	known, ok := b.known[address]
+	known, ok := b.known[flight]
 	b.mu.Unlock()
 	if ok && known.cause == cause && time.Now().Before(known.until) {
 		return known.blocker
 	}
-	blocker, err := b.ask(ctx, address, again)
+	blocker, err := b.ask(ctx, flight, again)
 	if err != nil {
 		return nil
 	}
@@ -82,6 +81,6 @@ func (b *blocks) find(
 	if len(b.known) >= maxBlocks {
 		clear(b.known)
 	}
-	b.known[address] = known
+	b.known[flight] = known
 	return blocker
 }

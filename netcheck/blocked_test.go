@@ -25,10 +25,10 @@ func TestBlockedIsTold(t *testing.T) {
 	closed := netip.MustParseAddrPort(refusing(t))
 	var asked, again atomic.Int32
 	answer := func(b *Blocker, err error) Blocked {
-		return func(ctx context.Context, to netip.AddrPort, once func(context.Context) error) (*Blocker, error) {
+		return func(ctx context.Context, flight Flight, once func(context.Context) error) (*Blocker, error) {
 			asked.Add(1)
-			if to != closed {
-				t.Errorf("asked about %s", to)
+			if flight.To != closed || flight.UDP {
+				t.Errorf("asked about %+v", flight)
 			}
 			if once(ctx) != nil {
 				again.Add(1)
@@ -75,9 +75,9 @@ func TestBlockedProxy(t *testing.T) {
 	closed := netip.MustParseAddrPort(refusing(t))
 	target := TLSTarget{Server: Server{Host: "cloud.example", Port: 443,
 		Proxy: &Proxy{Host: closed.Addr().String(), Port: closed.Port()},
-		Blocked: func(_ context.Context, to netip.AddrPort, _ func(context.Context) error) (*Blocker, error) {
-			if to != closed {
-				t.Errorf("asked about %s", to)
+		Blocked: func(_ context.Context, flight Flight, _ func(context.Context) error) (*Blocker, error) {
+			if flight.To != closed || flight.UDP {
+				t.Errorf("asked about %+v", flight)
 			}
 			return blockedIn(), nil
 		}}}
@@ -93,7 +93,7 @@ func TestBlockedHasTime(t *testing.T) {
 	t.Parallel()
 	silent := startTCP(t, untilClosed) // takes connections: the question is whether any time is kept
 	target := Server{Host: "127.0.0.1", Port: silent, Blocked: func(
-		context.Context, netip.AddrPort, func(context.Context) error) (*Blocker, error) {
+		context.Context, Flight, func(context.Context) error) (*Blocker, error) {
 		t.Error("asked about a connection that was made")
 		return nil, nil
 	}}
@@ -110,7 +110,7 @@ func TestBlockedHasTime(t *testing.T) {
 		if until, _ := first.Deadline(); time.Until(until) != 5*time.Second-blockedWait {
 			t.Errorf("%v for the connection", time.Until(until))
 		}
-		a.blocks.known[a.address] = block{until: time.Now().Add(time.Hour)}
+		a.blocks.known[Flight{To: a.address}] = block{until: time.Now().Add(time.Hour)}
 		first, done = a.leaving(ctx)
 		defer done()
 		if until, _ := first.Deadline(); time.Until(until) != 5*time.Second {
@@ -125,21 +125,21 @@ func TestBlocksAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		var answer *Blocker
-		b := newBlocks(func(context.Context, netip.AddrPort, func(context.Context) error) (*Blocker, error) {
+		b := newBlocks(func(context.Context, Flight, func(context.Context) error) (*Blocker, error) {
 			asked++
 			return answer, nil
 		})
 		asks := func(why string, cause check.Cause, want int) {
 			t.Helper()
 			before := asked
-			if got := b.find(t.Context(), local(443), cause, nil); got != answer || asked-before != want {
+			if got := b.find(t.Context(), Flight{To: local(443)}, cause, nil); got != answer || asked-before != want {
 				t.Errorf("%s: asked %d times, want %d; %+v", why, asked-before, want, got)
 			}
 		}
 		asks("first", check.ConnectTimeout, 1)
 		asks("again", check.ConnectTimeout, 0)
 		asks("another failure", check.ConnectRefused, 1)
-		b.forget(local(443))
+		b.forget(Flight{To: local(443)})
 		asks("after a success", check.ConnectRefused, 1)
 		time.Sleep(clearedFor - time.Second)
 		asks("soon", check.ConnectRefused, 0)
@@ -149,7 +149,7 @@ func TestBlocksAreRemembered(t *testing.T) {
 		time.Sleep(blockedFor)
 		asks("of one that is blocked, sooner", check.ConnectRefused, 1)
 		for port := range 3 * maxBlocks {
-			b.find(t.Context(), local(port+1000), check.ConnectRefused, nil)
+			b.find(t.Context(), Flight{To: local(port + 1000)}, check.ConnectRefused, nil)
 		}
 		if len(b.known) > maxBlocks {
 			t.Errorf("%d are remembered", len(b.known))
@@ -169,12 +169,12 @@ func TestBlockerWords(t *testing.T) {
 			Family: "inet", Table: "t", Chain: "c"},
 		`rule 7, which says "why" of itself, hands it to a program`: {Family: "ip", Table: "t", Chain: "c", Handle: 7,
 			Comment: "why", Queued: true},
-		"connection out: Sallyport's own egress policy refuses it (firewall.egress)":  own,
-		"answer to the connection attempt in: table inet sallyport, chain refused":    ownAnswer,
-		"connection out: no table of nftables ends it, but legacy iptables":           {},
-		"answer to the connection attempt in: no table of nftables ends it, but lega": {Answer: true},
+		"connection out: Sallyport's own egress policy refuses it (firewall.egress)": own,
+		"answer to the connection in: table inet sallyport, chain refused":           ownAnswer,
+		"connection out: no table of nftables ends it, but legacy iptables":          {},
+		"answer to the connection in: no table of nftables ends it, but lega":        {Answer: true},
 	} {
-		if got := b.Words(); !strings.Contains(got, want) {
+		if got := b.Words("the connection"); !strings.Contains(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

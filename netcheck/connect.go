@@ -182,7 +182,7 @@ func (a *attempt) connect(ctx context.Context) (conn net.Conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.blocks.forget(a.address)
+	a.blocks.forget(Flight{To: a.address})
 	if a.via != nil {
 		err = a.timed(phaseProxy, func() (err error) {
 			conn, err = a.via.open(ctx, conn, a.from)

@@ -30,7 +30,10 @@ type DNSTarget struct {
 	// what it has proved, so it should live as long as the check.
 	Validator *dnssec.Validator
 
-	resolvConf, resolved string // instead of /etc/resolv.conf and systemd-resolved's, for tests
+	Blocked Blocked // asked who on this host ends the packets to a server that cannot be reached; nil: nobody
+
+	blocks               *blocks // of what is known of that; nil: nobody is asked
+	resolvConf, resolved string  // instead of /etc/resolv.conf and systemd-resolved's, for tests
 }
 
 // DNS is the check of a DNSTarget. Each server is asked separately, by its transport, and is an endpoint of the result.
@@ -57,6 +60,7 @@ func DNS(target DNSTarget) func(context.Context) check.Result {
 	}
 	question.Signatures = target.Validator != nil
 	configured := resolver.Exchangers(target.Servers)
+	target.blocks = newBlocks(target.Blocked)
 	return func(ctx context.Context) check.Result {
 		ctx, cancel := withDeadline(ctx, defaultDNSTimeout)
 		defer cancel()
@@ -77,6 +81,7 @@ type dnsAsked struct {
 	answers  []resolver.Answer   // one for each server
 	chains   []*DNSSECEvidence   // nil, or one for each server
 	stubs    []*stubView         // nil, or one for each server
+	blockers []*Blocker          // nil, or one for each server; nil where nobody here is known to block it
 }
 
 // prepare takes from resolv.conf what the target leaves to it.
@@ -107,6 +112,7 @@ func (t DNSTarget) ask(ctx context.Context, asked *dnsAsked) {
 	for i := range asked.answers {
 		judgeSecured(asked.answers[i].Err)
 	}
+	t.blockedBy(ctx, asked)
 	asked.chains = t.validated(ctx, *asked)
 	asked.stubs = t.lookBehind(ctx, asked.question, *asked)
 }

@@ -33,6 +33,8 @@ type DNSServerEvidence struct {
 	DNSSEC        *DNSSECEvidence          `json:"dnssec,omitempty"` // by our own validation, where that is asked for
 	Asks          []string                 `json:"asks,omitempty"`   // of systemd-resolved's stub: whom it asks in turn
 	Behind        []DNSServerEvidence      `json:"behind,omitempty"` // what those answer, where the stub failed
+
+	BlockedBy *Blocker `json:"blocked_by,omitempty"` // what on this host ends the packets to the server
 }
 
 func dnsEvidence(t DNSTarget, asked dnsAsked) DNSEvidence {
@@ -43,6 +45,9 @@ func dnsEvidence(t DNSTarget, asked dnsAsked) DNSEvidence {
 	}
 	for i, a := range asked.answers {
 		server := dnsServerEvidence(a)
+		if len(asked.blockers) > 0 {
+			server.BlockedBy = asked.blockers[i]
+		}
 		if len(asked.chains) > 0 {
 			server.DNSSEC = asked.chains[i]
 		}

@@ -51,7 +51,8 @@ func (g *tracer) trace(ctx context.Context, body json.RawMessage, turn func(cont
 	}
 	g.last = time.Now()
 	var gone error
-	fate, err := kernel.Trace(ctx, kernel.Flight{To: request.To, UID: &request.UID}, func(ctx context.Context) error {
+	flight := kernel.Flight{To: request.To, UDP: request.UDP, UID: &request.UID}
+	fate, err := kernel.Trace(ctx, flight, func(ctx context.Context) error {
 		gone = turn(ctx)
 		return gone
 	})
@@ -65,10 +66,10 @@ func (g *tracer) trace(ctx context.Context, body json.RawMessage, turn func(cont
 func tracedOf(fate kernel.Fate) control.Traced {
 	end := fate.End
 	if end == nil {
-		return control.Traced{Lost: fate.Lost, Answer: fate.LostAnswer}
+		return control.Traced{Packets: fate.Packets, Lost: fate.Lost, Answer: fate.LostAnswer}
 	}
 	return control.Traced{
-		Family: end.Family, Table: end.Table, Chain: end.Chain, Handle: end.Handle, Rule: end.Rule, Comment: end.Comment,
-		Queued: end.Queued, Answer: end.Answer,
+		Packets: fate.Packets, Family: end.Family, Table: end.Table, Chain: end.Chain, Handle: end.Handle, Rule: end.Rule,
+		Comment: end.Comment, Queued: end.Queued, Answer: end.Answer,
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -21,12 +20,12 @@ func oneByOne(ask netcheck.Blocked) netcheck.Blocked {
 	}
 	turn := make(chan struct{}, 1)
 	return func(
-		ctx context.Context, to netip.AddrPort, again func(context.Context) error,
+		ctx context.Context, flight netcheck.Flight, again func(context.Context) error,
 	) (*netcheck.Blocker, error) {
 		select {
 		case turn <- struct{}{}:
 			defer func() { <-turn }()
-			return ask(ctx, to, again)
+			return ask(ctx, flight, again)
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -41,29 +40,30 @@ func askGuardOr(conf *config.Config, otherwise netcheck.Blocked) netcheck.Blocke
 	}
 	socket := filepath.Join(conf.Paths.Runtime, control.GuardSocket)
 	return func(
-		ctx context.Context, to netip.AddrPort, again func(context.Context) error,
+		ctx context.Context, flight netcheck.Flight, again func(context.Context) error,
 	) (*netcheck.Blocker, error) {
-		request := control.Trace{To: to, UID: uint32(os.Geteuid())}
+		request := control.Trace{To: flight.To, UDP: flight.UDP, UID: uint32(os.Geteuid())}
 		var answer control.Traced
 		err := control.InTurns(ctx, socket, control.VerbTrace, request, &answer, func(ctx context.Context) error {
 			_ = again(ctx) // it has failed before, and what becomes of it now is told
 			return nil
 		})
 		if errors.Is(err, control.ErrNoServer) && otherwise != nil {
-			return otherwise(ctx, to, again)
+			return otherwise(ctx, flight, again)
 		}
 		if err != nil {
 			return nil, err
 		}
-		return blockerOf(answer), nil
+		return blockerOf(answer)
 	}
 }
 
 // traceHere looks by itself, which CAP_NET_ADMIN allows.
 func traceHere(
-	ctx context.Context, to netip.AddrPort, again func(context.Context) error,
+	ctx context.Context, flight netcheck.Flight, again func(context.Context) error,
 ) (*netcheck.Blocker, error) {
-	fate, err := kernel.Trace(ctx, kernel.Flight{To: to, UID: new(uint32(os.Geteuid()))}, again)
+	uid := uint32(os.Geteuid())
+	fate, err := kernel.Trace(ctx, kernel.Flight{To: flight.To, UDP: flight.UDP, UID: &uid}, again)
 	for _, cannot := range []error{kernel.ErrNotPermitted, kernel.ErrNoNftables, kernel.ErrUnsupported} {
 		if !errors.Is(err, cannot) {
 			continue
@@ -73,16 +73,22 @@ func traceHere(
 	if err != nil {
 		return nil, err
 	}
-	return blockerOf(tracedOf(fate)), nil
+	return blockerOf(tracedOf(fate))
 }
 
+// errUnseen says that no packet was there to be followed: there was no time left to send one, or no way.
+var errUnseen = errors.New("no packet was seen")
+
 // blockerOf is who is named; nil for nobody.
-func blockerOf(t control.Traced) *netcheck.Blocker {
-	if t.Table == "" && !t.Lost {
-		return nil
+func blockerOf(t control.Traced) (*netcheck.Blocker, error) {
+	switch {
+	case t.Packets == 0:
+		return nil, errUnseen
+	case t.Table == "" && !t.Lost:
+		return nil, nil //nolint:nilnil // nobody
 	}
 	return &netcheck.Blocker{
 		Family: t.Family, Table: t.Table, Chain: t.Chain, Handle: t.Handle, Rule: t.Rule, Comment: t.Comment,
 		Queued: t.Queued, Answer: t.Answer, Own: t.Family == "inet" && t.Table == firewall.Table,
-	}
+	}, nil
 }

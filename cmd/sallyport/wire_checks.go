@@ -36,7 +36,7 @@ func wireChecks(conf *config.Config, kept kept, reaching netcheck.Reaching) ([]c
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, wireDNS(c, secure, validator))
+		checks = append(checks, wireDNS(c, secure, validator, kept.blocked))
 	}
 	for _, c := range conf.Checks.TLS {
 		roots, err := trust.roots(c.Name, c.Roots)
@@ -58,12 +58,14 @@ func wireChecks(conf *config.Config, kept kept, reaching netcheck.Reaching) ([]c
 	return checks, nil
 }
 
-func wireDNS(c config.DNS, secure resolver.Secure, validator *dnssec.Validator) check.Check {
+func wireDNS(
+	c config.DNS, secure resolver.Secure, validator *dnssec.Validator, blocked netcheck.Blocked,
+) check.Check {
 	return scheduled(c.Schedule, check.Check{
 		Name: c.Name, Kind: check.KindDNS, Target: c.Query + " " + c.Type,
 		Run: netcheck.DNS(netcheck.DNSTarget{Query: c.Query, Type: c.Type, Servers: dnsServers(c.Servers, secure),
 			Expect: c.Expect, Search: c.Search, Authenticated: c.Dnssec == config.DnssecRequire,
-			Validator: validator}),
+			Validator: validator, Blocked: blocked}),
 	})
 }
 

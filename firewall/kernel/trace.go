@@ -15,10 +15,11 @@ import (
 // traceLimit bounds one trace, what provokes the packets included.
 const traceLimit = time.Second
 
-// Flight is the connection attempts that are followed: TCP's first packets to an address and a port, and the answers to
-// them.
+// Flight is the packets that are followed: TCP's first ones to an address and a port, and the answers to them; or those of
+// UDP.
 type Flight struct {
 	To  netip.AddrPort
+	UDP bool
 	UID *uint32 // whose sockets send them; nil: anybody's
 }
 

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"math"
-	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -55,17 +54,21 @@ func addTrace(nft *nftables.Conn, flight Flight, flags nftables.TableFlags) {
 	}
 	nft.AddRule(&nftables.Rule{
 		Table: table, Chain: chain(traceAttempt, nftables.ChainHookOutput, &first),
-		Exprs: append(whose, marking(flight.To, true)...),
+		Exprs: append(whose, marking(flight, true)...),
 	})
 	nft.AddRule(&nftables.Rule{
-		Table: table, Chain: chain(traceAnswer, nftables.ChainHookPrerouting, &first), Exprs: marking(flight.To, false),
+		Table: table, Chain: chain(traceAnswer, nftables.ChainHookPrerouting, &first), Exprs: marking(flight, false),
 	})
 	chain(traceLeft, nftables.ChainHookPostrouting, &last)
 	chain(traceCame, nftables.ChainHookInput, &last)
 }
 
-// marking has the kernel tell what becomes of packets to an address and a port, or of the answers from there.
-func marking(to netip.AddrPort, outward bool) []expr.Any {
+// marking has the kernel tell what becomes of a flight's packets, or of the answers to them.
+func marking(flight Flight, outward bool) []expr.Any {
+	to, protocol := flight.To, byte(unix.IPPROTO_TCP)
+	if flight.UDP {
+		protocol = unix.IPPROTO_UDP
+	}
 	const source, destination = 0, 2 // of the ports (RFC 9293)
 	family, at, length := byte(unix.NFPROTO_IPV4), uint32(12), uint32(4)
 	if to.Addr().Is6() {
@@ -75,19 +78,28 @@ func marking(to netip.AddrPort, outward bool) []expr.Any {
 	if outward {
 		at, port, flags = at+length, destination, tcpSYN
 	}
-	const flagsAt = 13
-	return []expr.Any{
+	marks := []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, equal([]byte{family}),
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: at, Len: length},
 		equal(to.Addr().AsSlice()),
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, equal([]byte{unix.IPPROTO_TCP}),
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, equal([]byte{protocol}),
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: port, Len: 2},
 		equal(binaryutil.BigEndian.PutUint16(to.Port())),
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: flagsAt, Len: 1},
+	}
+	if !flight.UDP {
+		marks = append(marks, begins(flags)...)
+	}
+	return append(marks, &expr.Immediate{Register: 1, Data: []byte{1}},
+		&expr.Meta{Key: expr.MetaKeyNFTRACE, SourceRegister: true, Register: 1})
+}
+
+// begins is true of a TCP segment of which SYN and ACK are exactly the flags.
+func begins(flags byte) []expr.Any {
+	const at = 13 // RFC 9293 section 3.1
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: at, Len: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{tcpSYN | tcpACK}, Xor: []byte{0}},
 		equal([]byte{flags}),
-		&expr.Immediate{Register: 1, Data: []byte{1}},
-		&expr.Meta{Key: expr.MetaKeyNFTRACE, SourceRegister: true, Register: 1},
 	}
 }
 

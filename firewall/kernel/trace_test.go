@@ -172,6 +172,75 @@ func TestTraceOfLegacyIptables(t *testing.T) {
 	}
 }
 
+// TestTraceOfUDP follows a datagram, and the answer to it.
+func TestTraceOfUDP(t *testing.T) {
+	newNamespace(t)
+	peer := newNeighbour(t)
+	peer.run(func() { echoUDP(t, adminV4+":8053"); echoUDP(t, "["+adminV6+"]:8053") })
+	for _, test := range []struct {
+		rule   string
+		ended  bool
+		answer bool
+	}{
+		{"output priority 0; udp dport 8053 drop", true, false},
+		{"output priority 0; udp dport 8053 reject", true, false},
+		{"input priority 0; udp sport 8053 drop", true, true}, // waits for its answer in vain
+		{"output priority 0; tcp dport 8053 drop", false, false},
+	} {
+		kerneltest.Nft(t, "table inet o { chain c { type filter hook "+test.rule+"; }; }", "-f", "-")
+		for _, host := range []string{adminV4, "[" + adminV6 + "]"} {
+			fate, err := Trace(t.Context(), Flight{To: netip.MustParseAddrPort(host + ":8053"), UDP: true},
+				datagramTo(host+":8053"))
+			if err != nil || fate.Packets == 0 || (fate.End != nil) != test.ended || fate.Lost ||
+				test.ended && (fate.End.Answer != test.answer || fate.End.Handle == 0) {
+				t.Errorf("%s: %s: %+v, %+v, %v", test.rule, host, fate, fate.End, err)
+			}
+		}
+		kerneltest.Nft(t, "", "delete", "table", "inet", "o")
+	}
+}
+
+// datagramTo sends a datagram and waits for the answer.
+func datagramTo(to string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		var dialer net.Dialer
+		conn, err := dialer.DialContext(ctx, "udp", to)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(time.Now().Add(400 * time.Millisecond))
+		if _, err := conn.Write([]byte("x")); err != nil {
+			return err
+		}
+		_, err = conn.Read(make([]byte, 1))
+		return err
+	}
+}
+
+// echoUDP answers datagrams until the test ends.
+func echoUDP(t *testing.T, at string) {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at)))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buffer := make([]byte, 16)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(buffer)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteToUDPAddrPort(buffer[:n], from)
+		}
+	}()
+	t.Cleanup(func() { _ = conn.Close(); <-done })
+}
+
 // TestTraceLeavesOthersAlone has the other side do what a rule here could, and wants nobody here blamed.
 func TestTraceLeavesOthersAlone(t *testing.T) {
 	newNamespace(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 
 	"github.com/miekg/dns"
 )
@@ -35,6 +36,11 @@ func Exchangers(servers []Server) []*Exchanger {
 
 // String is the server's name.
 func (x *Exchanger) String() string { return x.name }
+
+// Destination is where the questions are sent, and whether by UDP; not valid where a name leads there.
+func (x *Exchanger) Destination() (to netip.AddrPort, udp bool) {
+	return x.server.Address, x.server.Transport == UDP
+}
 
 // Ask asks for the records of a name with their signatures, and without the server's own validation: DO and CD are set
 // (RFC 4035 sections 3.2.1 and 3.2.2), for who validates himself. The message is a well-formed answer to the question,
