@@ -155,7 +155,7 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 		a.warning = a.via.doubt()
 	}
 	a.phases[len(a.phases)-1].Duration = a.facts.Duration // without the wait for an alert
-	if err := a.recallRevocation(); err != nil {
+	if err := a.revokedBefore(ctx); err != nil {
 		return err
 	}
 	if then != nil {
@@ -163,7 +163,7 @@ func (a *attempt) try(ctx context.Context, options tlsprobe.Options, then use) e
 			return err
 		}
 	}
-	return a.askRevocation(ctx)
+	return a.revokedAfter(ctx)
 }
 
 // connect makes the connection that the handshake is done over.

@@ -57,38 +57,41 @@ func (r Revocation) mode() string {
 	return "soft"
 }
 
-// recallRevocation judges the chain by what the server staples and by what is known already, before anything is said over
-// the connection: a server whose certificate was revoked is sent no password.
-func (a *attempt) recallRevocation() error {
+// revokedBefore judges the chain before anything is said over the connection: by what the server staples and by what is
+// known already, so that a server whose certificate was revoked is sent no password. Where an answer is insisted on, what is
+// not known is asked for here, in half of the time that is left: without it, nothing is sent.
+func (a *attempt) revokedBefore(ctx context.Context) error {
 	if a.revoke == nil {
 		return nil
 	}
 	a.revoke.told = a.revoke.Checker.Known(a.facts.Verdict.Path, a.facts.OCSP)
-	return revoked(a.revoke.told)
+	if err := revoked(a.revoke.told); err != nil || !a.revoke.Hard {
+		return err
+	}
+	if err := a.askRevocation(ctx, share(ctx, 1, 2)); err != nil {
+		return err
+	}
+	return untold(a.revoke.told)
 }
 
-// askRevocation asks what is not known. It comes last, so that no authority which is silent keeps anything else from being
-// seen, and it is done with a part of the time that is left: a third where an answer is not insisted on.
-func (a *attempt) askRevocation(ctx context.Context) error {
-	if a.revoke == nil {
+// revokedAfter asks what is not known, where an answer is not insisted on. It comes last and is done with a third of the
+// time that is left, so that no authority which is silent keeps anything else from being seen.
+func (a *attempt) revokedAfter(ctx context.Context) error {
+	if a.revoke == nil || a.revoke.Hard {
 		return nil
 	}
-	if !allSettled(a.revoke.told) {
-		part := share(ctx, 1, 3)
-		if a.revoke.Hard {
-			part = share(ctx, 3, 4)
-		}
-		ctx, cancel := context.WithTimeout(ctx, part)
-		defer cancel()
-		a.revoke.told = a.revoke.Checker.Ask(ctx, a.facts.Verdict.Path, a.facts.OCSP)
-		if err := revoked(a.revoke.told); err != nil {
-			return err
-		}
+	return a.askRevocation(ctx, share(ctx, 1, 3))
+}
+
+// askRevocation asks the authorities for what is not known yet.
+func (a *attempt) askRevocation(ctx context.Context, part time.Duration) error {
+	if allSettled(a.revoke.told) {
+		return nil
 	}
-	if a.revoke.Hard {
-		return untold(a.revoke.told)
-	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, part)
+	defer cancel()
+	a.revoke.told = a.revoke.Checker.Ask(ctx, a.facts.Verdict.Path, a.facts.OCSP)
+	return revoked(a.revoke.told)
 }
 
 func allSettled(told []revocation.Told) bool {

@@ -14,7 +14,7 @@ import (
 )
 
 // TestRevokedDirectoryIsSentNoPassword: once it is known that a directory's certificate was revoked, the user is not bound
-// there, in soft too.
+// there, in soft too. Where an answer is insisted on, the user is not bound before it is there.
 func TestRevokedDirectoryIsSentNoPassword(t *testing.T) {
 	t.Parallel()
 	status := ocsp.Good
@@ -38,21 +38,25 @@ func TestRevokedDirectoryIsSentNoPassword(t *testing.T) {
 	}
 	s := pki.startSlapd(t, []string{"127.0.0.1"}, "")
 	const reader = "cn=reader,dc=test"
-	run := func(checker *revocation.Checker) check.Result {
+	run := func(checker *revocation.Checker, hard bool) check.Result {
 		target := s.target(t, reader)
-		target.Revocation = Revocation{Checker: checker, Hard: true}
+		target.Revocation = Revocation{Checker: checker, Hard: hard}
 		return LDAPS(target)(withTimeout(t, 10*time.Second))
 	}
-	if r := run(revocation.NewChecker()); r.Status != check.OK || s.bindsOf(reader) != 1 {
+	if r := run(revocation.NewChecker(), true); r.Status != check.OK || s.bindsOf(reader) != 1 {
 		t.Errorf("good: %s %s: %s", r.Status, r.Cause, r.Detail)
 	}
 	status = ocsp.Revoked
+	if r := run(revocation.NewChecker(), true); r.Cause != check.CertRevoked || lastPhase(r) != "tls" ||
+		s.bindsOf(reader) != 1 {
+		t.Errorf("asked first: %s %s: %s, after %s", r.Status, r.Cause, r.Detail, lastPhase(r))
+	}
 	checker := revocation.NewChecker()
-	if r := run(checker); r.Cause != check.CertRevoked || lastPhase(r) != "search" {
+	if r := run(checker, false); r.Cause != check.CertRevoked || lastPhase(r) != "search" {
 		t.Errorf("asked: %s %s: %s, after %s", r.Status, r.Cause, r.Detail, lastPhase(r))
 	}
 	binds := s.bindsOf(reader)
-	r := run(checker)
+	r := run(checker, false)
 	if r.Status != check.Fail || r.Cause != check.CertRevoked || r.Remedy == "" || lastPhase(r) != "tls" {
 		t.Errorf("known: %s %s: %s, after %s", r.Status, r.Cause, r.Detail, lastPhase(r))
 	}

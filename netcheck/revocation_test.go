@@ -347,6 +347,21 @@ func TestRevokedServerIsToldNothing(t *testing.T) {
 	if asked := len(b.asked["own"].count); asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}
+	target.Revocation = Revocation{Checker: revocation.NewChecker(), Hard: true}
+	expectResult(t, target, check.Fail, check.CertRevoked, "by its OCSP responder", "tls")
+}
+
+// TestHardAsksFirst: where an answer is insisted on, nothing is said to a server of which there is none.
+func TestHardAsksFirst(t *testing.T) {
+	t.Parallel()
+	b := newBureau(t)
+	leaf := b.leaf(t, asks(fmt.Sprintf("http://127.0.0.1:%d/", freePort(t))))
+	target := localTarget(startNginx(t, map[string][]*paper{"": {leaf, b.intermediate}}, nil)[""], b.roots)
+	target.HTTP = &HTTPRequest{Method: "HEAD", Path: "/", Statuses: []StatusRange{{200, 499}}}
+	target.Revocation = Revocation{Checker: revocation.NewChecker(), Hard: true}
+	expectResult(t, target, check.Fail, check.CertRevocationUnknown, "cannot be told", "tls")
+	target.Revocation.Hard = false
+	expectResult(t, target, check.OK, "", "", "http")
 }
 
 // TestSilentAuthoritiesCostLittle: a responder and a list that hang take a part of one run, and none of the next.
