@@ -59,16 +59,17 @@ func (r Revocation) mode() string {
 
 // revokedBefore judges the chain before anything is said over the connection: by what the server staples and by what is
 // known already, so that a server whose certificate was revoked is sent no password. Where an answer is insisted on, what is
-// not known is asked for here, in half of the time that is left: without it, nothing is sent.
+// not known is asked for here, in half of the time that is left: without it, nothing is sent. So is whether a revocation
+// that was told long ago still stands, for one that is a hold may be taken back.
 func (a *attempt) revokedBefore(ctx context.Context) error {
 	if a.revoke == nil {
 		return nil
 	}
 	a.revoke.told = a.revoke.Checker.Known(a.facts.Verdict.Path, a.facts.OCSP)
-	if err := revoked(a.revoke.told); err != nil || !a.revoke.Hard {
-		return err
+	if revoked(a.revoke.told) == nil && !a.revoke.Hard {
+		return nil
 	}
-	if err := a.askRevocation(ctx, share(ctx, 1, 2)); err != nil {
+	if err := a.askRevocation(ctx, share(ctx, 1, 2)); err != nil || !a.revoke.Hard {
 		return err
 	}
 	return untold(a.revoke.told)
@@ -86,7 +87,7 @@ func (a *attempt) revokedAfter(ctx context.Context) error {
 // askRevocation asks the authorities for what is not known yet.
 func (a *attempt) askRevocation(ctx context.Context, part time.Duration) error {
 	if allSettled(a.revoke.told) {
-		return nil
+		return revoked(a.revoke.told)
 	}
 	ctx, cancel := context.WithTimeout(ctx, part)
 	defer cancel()
@@ -130,7 +131,7 @@ func untold(told []revocation.Told) error {
 		}
 		why := strings.Join(failures, "; ")
 		switch {
-		case !t.Settled():
+		case t.Status == revocation.Unknown && !t.Exempt:
 			return &opinion{cause: check.CertRevocationUnknown,
 				words: fmt.Sprintf("whether %s was revoked cannot be told: %s", whose(i, t), why)}
 		case t.Unstapled:

@@ -49,21 +49,22 @@ type slot[V any] struct {
 	size    int
 }
 
-// peek is what is known of a question at now, without asking.
-func (c *cache[V]) peek(key string, now time.Time) (V, error) {
+// peek is what is known of a question at now, without asking, and whether it is due to be asked anew.
+func (c *cache[V]) peek(key string, now time.Time) (value V, due bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var none V
 	s, ok := c.slots[key]
+	if !ok {
+		return value, true, errHeld
+	}
+	due = !now.Before(s.refresh) && !now.Before(s.retry)
 	switch {
-	case !ok:
-		return none, errHeld
 	case now.Before(s.until):
-		return s.value, nil
+		return s.value, due, nil
 	case now.Before(s.retry):
-		return none, s.failure
+		return value, due, s.failure
 	default:
-		return none, errHeld
+		return value, due, errHeld
 	}
 }
 

@@ -19,13 +19,14 @@ type Told struct {
 	Cert   *x509.Certificate
 	Issuer *x509.Certificate
 	Answer
+	Aged      bool      // the answer still holds, but is due to be asked for anew
 	Exempt    bool      // the authority says that it publishes nothing of it (RFC 9608)
 	Unstapled bool      // it demands a stapled response (RFC 7633), and the server has none that is good
 	Failures  []Failure // of the sources that were asked before the answer was there
 }
 
-// Settled says that there is nothing left to ask.
-func (t Told) Settled() bool { return t.Status != Unknown || t.Exempt }
+// Settled says that there is nothing left to ask at this time.
+func (t Told) Settled() bool { return t.Exempt || t.Status != Unknown && !t.Aged }
 
 // Checker asks authorities about certificates, and remembers what they answered, and that they did not. It is for all
 // checks of a process, and safe for concurrent use.
@@ -51,23 +52,20 @@ func NewChecker() *Checker {
 // Known is what is known of each certificate of a verified chain but its root, the server's own first, without a question
 // to anybody: by the stapled response, and by what was answered before.
 func (c *Checker) Known(path []*x509.Certificate, staple []byte) []Told {
-	return c.each(path, staple, func(cert, issuer *x509.Certificate) (Answer, failures) {
-		return c.recall(cert, issuer)
-	})
+	return c.each(path, staple, func(t *Told) failures { return c.recall(t) })
 }
 
 // Ask is Known, and asks where that is not enough: each responder that a certificate names, then each list, until one
 // answers. It is done when ctx ends. Each question gets half of the time that is left.
 func (c *Checker) Ask(ctx context.Context, path []*x509.Certificate, staple []byte) []Told {
-	return c.each(path, staple, func(cert, issuer *x509.Certificate) (Answer, failures) {
-		return c.ask(ctx, cert, issuer)
+	return c.each(path, staple, func(t *Told) (failed failures) {
+		t.Answer, failed = c.ask(ctx, t.Cert, t.Issuer)
+		return failed
 	})
 }
 
-// each goes through a chain.
-func (c *Checker) each(
-	path []*x509.Certificate, staple []byte, ask func(cert, issuer *x509.Certificate) (Answer, failures),
-) []Told {
+// each goes through a chain. Ask finds the answer about a certificate.
+func (c *Checker) each(path []*x509.Certificate, staple []byte, ask func(t *Told) failures) []Told {
 	if len(path) < 2 {
 		return nil
 	}
@@ -82,9 +80,7 @@ func (c *Checker) each(
 		case neverRevoked(cert):
 			t.Exempt = true
 		default:
-			var failed failures
-			t.Answer, failed = ask(cert, t.Issuer)
-			t.Failures = append(t.Failures, failed...)
+			t.Failures = append(t.Failures, ask(&t)...)
 		}
 		told = append(told, t)
 	}
@@ -109,7 +105,7 @@ func (c *Checker) stapled(t *Told, staple []byte) {
 		t.Failures = append(t.Failures, failureOf(FromStaple, "", err))
 		return
 	}
-	if before, err := c.answers.peek(key, time.Now()); err == nil && before.Status == Revoked {
+	if before, _, err := c.answers.peek(key, time.Now()); err == nil && before.Status == Revoked {
 		answer = before
 	}
 	t.Answer = answer
@@ -146,24 +142,27 @@ func nameOf(issuer *x509.Certificate) string {
 }
 
 // recall is what was answered before. That nobody was asked yet is no failure.
-func (c *Checker) recall(cert, issuer *x509.Certificate) (Answer, failures) {
+func (c *Checker) recall(t *Told) failures {
+	cert, issuer := t.Cert, t.Issuer
 	if len(cert.OCSPServer) == 0 && len(cert.CRLDistributionPoints) == 0 {
-		return Answer{}, nowhere()
+		return nowhere()
 	}
 	now := time.Now()
-	answer, err := c.answers.peek(keyOf(cert, issuer), now)
+	answer, due, err := c.answers.peek(keyOf(cert, issuer), now)
 	if err == nil {
-		return answer, nil
+		t.Answer, t.Aged = answer, due
+		return nil
 	}
 	failed, _ := errors.AsType[failures](err)
 	for _, place := range onHTTP(cert.CRLDistributionPoints) {
-		if list, err := c.lists.peek(place+"\x00"+nameOf(issuer), now); err == nil {
+		if list, due, err := c.lists.peek(place+"\x00"+nameOf(issuer), now); err == nil {
 			if answer, err := listed(list, cert); err == nil {
-				return answer, failed
+				t.Answer, t.Aged = answer, due
+				return failed
 			}
 		}
 	}
-	return Answer{}, failed
+	return failed
 }
 
 func nowhere() failures {

@@ -181,6 +181,35 @@ func TestARevocationOutlivesAnOldStaple(t *testing.T) {
 	}
 }
 
+// TestARevocationIsSeenWithinTheHour: an answer that holds for days is asked for anew, and is not what is known till then.
+func TestARevocationIsSeenWithinTheHour(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	status := ocsp.Good
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(h.response(t, func(r *ocsp.Response) {
+			r.Status, r.RevokedAt, r.NextUpdate = status, h.now, time.Now().Add(72*time.Hour)
+		}))
+	}))
+	defer server.Close()
+	cert := *h.leaf.Cert
+	cert.OCSPServer = []string{server.URL}
+	path := []*x509.Certificate{&cert, h.ca.Cert}
+	c := NewChecker()
+	c.Ask(t.Context(), path, nil)
+	status = ocsp.Revoked
+	if told := c.Known(path, nil); told[0].Status != Good || !told[0].Settled() {
+		t.Errorf("at once: %+v", told[0])
+	}
+	c.answers.slots[keyOf(&cert, h.ca.Cert)].refresh = time.Now().Add(-time.Second) // an hour later
+	if told := c.Known(path, nil); told[0].Status != Good || told[0].Settled() {
+		t.Errorf("after an hour nobody is to be asked: %+v", told[0])
+	}
+	if told := c.Ask(t.Context(), path, nil); told[0].Status != Revoked || !told[0].Settled() {
+		t.Errorf("asked anew: %+v", told[0])
+	}
+}
+
 // BenchmarkKnown is what a run costs whose answers are remembered: by the responder, by a staple, and with nobody to ask.
 func BenchmarkKnown(b *testing.B) {
 	h := newHouse(b)
