@@ -13,7 +13,7 @@ import (
 	"sallyport/netcheck/resolver"
 )
 
-// domainServer is a name server for corp.example that has these SRV records, and no others.
+// domainServer is a name server that has these SRV records, and no others.
 func domainServer(t *testing.T, records map[string][]dns.SRV) []resolver.Server {
 	t.Helper()
 	return at(dnsrig.Fake(t, func(query []byte) [][]byte {
@@ -34,7 +34,7 @@ func domainServer(t *testing.T, records map[string][]dns.SRV) []resolver.Server 
 func TestLDAPSDiscovery(t *testing.T) {
 	t.Parallel()
 	s := startSlapd(t, []string{"127.0.0.1"}, "")
-	const overTLS, controllers = "_ldaps._tcp.corp.example.", "_ldap._tcp.dc._msdcs.corp.example."
+	const overTLS, controllers = "_ldaps._tcp.localhost.", "_ldap._tcp.dc._msdcs.localhost."
 	srv := func(host string, port uint16) dns.SRV { return dns.SRV{Target: host, Port: port, Weight: 1} }
 	tests := []struct {
 		name      string
@@ -51,17 +51,17 @@ func TestLDAPSDiscovery(t *testing.T) {
 			"more than 5 entries", nil},
 		{"one of two is down", map[string][]dns.SRV{overTLS: {srv("localhost.", s.port), srv("localhost.", 1)}}, false,
 			check.Warn, check.ConnectRefused, "1 of 2 addresses: localhost:1:", nil},
-		{"one has no address", map[string][]dns.SRV{overTLS: {srv("localhost.", s.port), srv("gone.invalid.", 636)}}, false,
-			check.Warn, "", "gone.invalid:636", nil},
-		{"the domain names none", nil, false, check.Fail, check.LDAPNoServer, "_ldap._tcp.dc._msdcs.corp.example", nil},
+		{"one has no address", map[string][]dns.SRV{overTLS: {srv("localhost.", s.port), srv("gone.localhost.", 636)}},
+			false, check.Warn, "", "gone.localhost:636", nil},
+		{"the domain names none", nil, false, check.Fail, check.LDAPNoServer, "_ldap._tcp.dc._msdcs.localhost", nil},
 		{"nor for StartTLS", map[string][]dns.SRV{overTLS: {srv("localhost.", s.port)}}, true, check.Fail,
-			check.LDAPNoServer, "_ldap._tcp.dc._msdcs.corp.example", nil},
+			check.LDAPNoServer, "_ldap._tcp.dc._msdcs.localhost", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			target := s.target(t, "cn=reader,dc=test")
-			target.Host, target.Port, target.Discover, target.StartTLS = "", 0, "corp.example", tt.starttls
+			target.Host, target.Port, target.Discover, target.StartTLS = "", 0, "localhost", tt.starttls
 			target.resolvers = domainServer(t, tt.records)
 			r := LDAPS(target)(withTimeout(t, 4*time.Second))
 			if r.Status != tt.status || tt.cause != "" && r.Cause != tt.cause || !strings.Contains(r.Detail, tt.detail) {
@@ -89,5 +89,42 @@ func TestLDAPSDiscoveryFails(t *testing.T) {
 	r := LDAPS(target)(withTimeout(t, 2*time.Second))
 	if r.Status != check.Fail || r.Cause != check.DNSRefused || r.Remedy == "" {
 		t.Errorf("got %s %q: %s; want dns.refused", r.Status, r.Cause, r.Detail)
+	}
+}
+
+// TestLDAPSDiscoveryOfAnothersServer has the DNS name a server outside of the domain, which has a certificate that is
+// trusted for its name: it gets neither a password nor a certificate of this host, unless the configuration says by which
+// name or key it must prove itself.
+func TestLDAPSDiscoveryOfAnothersServer(t *testing.T) {
+	t.Parallel()
+	const reader = "cn=reader,dc=test"
+	s := startSlapd(t, []string{"127.0.0.1"}, "")
+	servers := domainServer(t, map[string][]dns.SRV{
+		"_ldaps._tcp.corp.example.": {{Target: "localhost.", Port: s.port, Weight: 1}},
+	})
+	run := func(change func(*LDAPSTarget)) check.Result {
+		target := s.target(t, reader)
+		target.Host, target.Port, target.Discover, target.resolvers = "", 0, "corp.example", servers
+		change(&target)
+		return LDAPS(target)(withTimeout(t, 4*time.Second))
+	}
+	r := run(func(*LDAPSTarget) {})
+	if r.Status != check.Fail || r.Cause != check.DNSMismatch || !strings.Contains(r.Detail, "localhost, which is not of") ||
+		!strings.Contains(r.Remedy, "pins") || s.bindsOf(reader) != 0 {
+		t.Errorf("%s %q: %s (%s), after %d binds", r.Status, r.Cause, r.Detail, r.Remedy, s.bindsOf(reader))
+	}
+	r = run(func(target *LDAPSTarget) {
+		target.BindDN, target.ClientCertificate = "", ClientCertificate{CertificateFile: "own.pem", KeyFile: "own.pem"}
+	})
+	if r.Cause != check.DNSMismatch {
+		t.Errorf("with a certificate: %s %q: %s", r.Status, r.Cause, r.Detail)
+	}
+	for name, change := range map[string]func(*LDAPSTarget){
+		"anonymous": func(target *LDAPSTarget) { target.BindDN, target.BaseDN = "", "" },
+		"by name":   func(target *LDAPSTarget) { target.ServerName = "localhost" },
+	} {
+		if r := run(change); r.Status != check.OK {
+			t.Errorf("%s: %s %q: %s", name, r.Status, r.Cause, r.Detail)
+		}
 	}
 }

@@ -38,6 +38,12 @@ func (r *ldapsRun) mend(cause check.Cause, attempts []attempt) string {
 	case cause == check.LDAPInvalidCredentials && r.secretErr != nil:
 		return r.fill("Have FILE hold the password of USER, and let the user that Sallyport runs as read it: nothing was " +
 			"tried.")
+	case cause == check.DNSMismatch:
+		for i := range attempts {
+			if other, ok := errors.AsType[*foreignError](attempts[i].err); ok {
+				return other.remedy()
+			}
+		}
 	case cause == check.LDAPNotRetried:
 		for i := range attempts {
 			if held, ok := errors.AsType[*errHeld](attempts[i].err); ok {
