@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -29,7 +30,7 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, q Question) (Reply,
 	defer release()
 	closed := func() bool { return false }
 	defer func() { closed() }()
-	message := q.message()
+	message, heard := q.message(), false
 	for try := 1; ; try++ {
 		if err := conn.SetDeadline(tryEnd(ctx, try)); err != nil {
 			return Reply{}, err
@@ -40,7 +41,8 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, q Question) (Reply,
 		if err := conn.WriteMsg(message); err != nil {
 			return Reply{}, err
 		}
-		msg, err := readUDP(conn, q, message.Id)
+		msg, stray, err := readUDP(conn, q, message.Id)
+		heard = heard || stray
 		if err == nil {
 			return Reply{Msg: msg, Tries: try, Truncated: msg.Truncated}, nil
 		}
@@ -50,7 +52,7 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, q Question) (Reply,
 		case try == 1:
 			closed = knock(ctx, server)
 		case try < maxUDPTries:
-		case closed():
+		case closed() && !heard:
 			return Reply{}, errClosed
 		default:
 			return Reply{}, err
@@ -84,29 +86,26 @@ func knock(ctx context.Context, server netip.AddrPort) (closed func() bool) {
 }
 
 // readUDP reads until the answer comes or the try's deadline passes. A packet that cannot be the answer is passed by,
-// for it may be forged and the true one still on its way; if that does not come, the last bad one is the verdict.
-func readUDP(conn *dns.Conn, q Question, id uint16) (*dns.Msg, error) {
+// for it may be forged and the true one still on its way; if that does not come, the last bad one is the verdict. Stray
+// says that there was one that did not even claim to be: somebody is there.
+func readUDP(conn *dns.Conn, q Question, id uint16) (msg *dns.Msg, stray bool, err error) {
 	var bad error
 	for range maxStray {
 		raw, err := conn.ReadMsgHeader(nil)
 		if err != nil && !errors.Is(err, dns.ErrShortRead) {
-			if bad != nil {
-				return nil, bad
-			}
-			return nil, err
+			return nil, stray, cmp.Or(bad, err)
 		}
 		msg, err := parseReply(raw, q, id)
 		if err == nil {
-			return msg, nil
+			return msg, stray, nil
 		}
-		if !errors.Is(err, errStrayReply) {
+		if errors.Is(err, errStrayReply) {
+			stray = true
+		} else {
 			bad = err
 		}
 	}
-	if bad == nil {
-		bad = &malformedReply{"a flood of packets with wrong message ids"}
-	}
-	return nil, bad
+	return nil, stray, cmp.Or[error](bad, &malformedReply{"a flood of packets with wrong message ids"})
 }
 
 // tryEnd is when the try gives way to the next: a quarter of what is left, at most a second, and for the last try
