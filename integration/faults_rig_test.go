@@ -166,7 +166,7 @@ func (r *faultRig) configuration(rows []faultRow) string {
 	var b strings.Builder
 	dir := filepath.Join(r.Dir, "sallyport")
 	fmt.Fprintf(&b, "paths: {state: %[1]s/state, runtime: %[1]s/run}\nfirewall: {mode: off}\n", dir)
-	b.WriteString("checks:\n  defaults: {timeout: 40s, interval: 10m, fail_after: 1, expiry_warn: 21d, expiry_fail: 7d}\n")
+	b.WriteString("checks:\n  defaults: {timeout: 40s, interval: 1h, expiry_warn: 21d, expiry_fail: 7d}\n")
 	for _, kind := range []string{"dns", "tls", "ldaps"} {
 		fmt.Fprintf(&b, "  %s:\n", kind)
 		for _, row := range rows {

@@ -22,7 +22,7 @@ func faultRows() []faultRow {
 	return slices.Concat(nameRows(), knownRows(), handshakeRows(), certificateRows(), reachRows(), directoryRows())
 }
 
-// laterRows are checks of faultRows that say another thing when they are run once more, after the daemon's run of them and
+// laterRows are checks of faultRows that say another thing when they are run once more, after the first and
 // without a name server in resolv.conf.
 func laterRows() []faultRow {
 	return []faultRow{

@@ -141,7 +141,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 // must runs a subcommand and wants the exit code.
 func (w world) must(code int, command string, args ...string) lab.Outcome {
 	w.t.Helper()
-	got, err := w.Command(within(w.t, 20*time.Second), command, args...)
+	got, err := w.Command(within(w.t, time.Minute), command, args...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

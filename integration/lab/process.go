@@ -15,7 +15,7 @@ import (
 
 const (
 	patience  = 5 * time.Second // for a program to end after SIGTERM
-	keptBytes = 256 << 10       // of a program's output
+	keptBytes = 1 << 20         // of a program's output
 )
 
 // Process is a program running in a node. It is killed when the node goes away, whatever the reason.
