@@ -30,6 +30,10 @@ func bindReason(message string) string {
 	}
 }
 
+// BindCause is the cause of a refused bind (resultCode 49), by the server's message: what Active Directory's reason stands
+// for, else that the credentials are wrong.
+func BindCause(message string) check.Cause { return bindCause(bindReason(message)) }
+
 func bindCause(reason string) check.Cause {
 	switch reason {
 	case "525":

@@ -19,7 +19,7 @@ func resultCause(operation string, code uint16, message string, anonymous bool) 
 	}
 	switch code {
 	case ldap.LDAPResultInvalidCredentials:
-		return bindCause(bindReason(message))
+		return BindCause(message)
 	case ldap.LDAPResultInappropriateAuthentication:
 		return check.LDAPInvalidCredentials // the entry has no password to compare with (RFC 4513 section 5.1)
 	case ldap.LDAPResultInvalidDNSyntax:

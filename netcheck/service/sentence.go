@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sallyport/check"
+	"sallyport/netcheck/directory"
 	"sallyport/netcheck/plain"
 	"sallyport/tlsprobe/jvm"
 )
@@ -35,7 +36,11 @@ func complaint(line string) (Complaint, bool) {
 	if !found {
 		return Complaint{}, false
 	}
-	return Complaint{Cause: check.Cause(about), Text: plain.Text(sentence(line), maxSentence), Host: hostOf(line)}, true
+	cause := check.Cause(about)
+	if about == jvm.ComplainsOfBind {
+		cause = directory.BindCause(line) // Java's exception quotes the directory's message
+	}
+	return Complaint{Cause: cause, Text: plain.Text(sentence(line), maxSentence), Host: hostOf(line)}, true
 }
 
 // sentence is the part of a line that a person reads: from the name of the exception on, without secrets.
@@ -77,6 +82,9 @@ func Agrees(complaint, finding check.Cause) bool {
 	if complaint == finding {
 		return true
 	}
+	if slices.Contains(reasons(), complaint) {
+		return finding == check.LDAPInvalidCredentials || finding == check.LDAPNotRetried
+	}
 	switch jvm.Complaint(complaint) {
 	case jvm.ComplainsOfDNS:
 		return finding.Layer() == check.LayerDNS || finding == check.ConnectNoAddress
@@ -90,6 +98,14 @@ func Agrees(complaint, finding check.Cause) bool {
 		return finding.Layer() == check.LayerLDAP
 	}
 	return slices.Contains(alike(jvm.Complaint(complaint)), finding)
+}
+
+// reasons are what Active Directory gives for a refused bind, and Java's exception quotes.
+func reasons() []check.Cause {
+	return []check.Cause{
+		check.LDAPNoSuchUser, check.LDAPBadPassword, check.LDAPLogonHours, check.LDAPWorkstation, check.LDAPPasswordExpired,
+		check.LDAPAccountDisabled, check.LDAPAccountExpired, check.LDAPPasswordMustChange, check.LDAPAccountLocked,
+	}
 }
 
 // alike are the causes besides the one of the same code for which the JVM has the same sentence.

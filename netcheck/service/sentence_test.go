@@ -31,6 +31,10 @@ func TestComplaint(t *testing.T) {
 			`Connection refused: ldaps://***@dc1.corp.example:636 password=*** "Authorization": ***`},
 		{"x\x1b[2Jx\u202e Connection refused", check.ConnectRefused, "", `x\x1b[2Jx\u202e Connection refused`},
 		{"java.net.UnknownHostException: dc1", check.DNSNXDomain, "", ""},
+		{"javax.naming.AuthenticationException: [LDAP: error code 49 - 80090308: LdapErr: DSID-0C09041C, comment: " +
+			"AcceptSecurityContext error, data 775, v4563]", check.LDAPAccountLocked, "", ""},
+		{"javax.naming.AuthenticationException: [LDAP: error code 49 - Invalid Credentials]", check.LDAPInvalidCredentials,
+			"", ""},
 	} {
 		want := Complaint{Cause: c.cause, Host: c.host, Text: first(c.text, c.line)}
 		if got, found := complaint(c.line); !found || got != want {
@@ -120,6 +124,9 @@ func TestAgrees(t *testing.T) {
 		{check.ConnectTimeout, check.ConnectBlockedHere, true},
 		{check.LDAPInvalidCredentials, check.LDAPAccountLocked, true},
 		{check.LDAPInvalidCredentials, check.CertExpired, false},
+		{check.LDAPAccountLocked, check.LDAPAccountLocked, true},
+		{check.LDAPAccountLocked, check.LDAPNotRetried, true},
+		{check.LDAPAccountLocked, check.LDAPBadPassword, false},
 		{check.ProxyAuth, check.ProxyDenied, true},
 	} {
 		if got := Agrees(c.complaint, c.finding); got != c.want {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -168,13 +169,19 @@ func (s *Service) withLog(r check.Result, evidence *Evidence, now time.Time) che
 	if s.settings.Latest != nil {
 		latest = s.settings.Latest()
 	}
-	for i := len(list) - 1; i >= 0; i-- {
-		c := list[i]
+	var told *Complaint // the latest that no check finds, for what one finds stands beside it; else the latest
+	var beside string
+	alone := false
+	for _, c := range slices.Backward(list) {
 		agree, words := s.compare(c, latest)
 		evidence.Complaints = append(evidence.Complaints, Complained{Complaint: c, Agrees: agree})
-		if i == len(list)-1 {
-			r = complained(r, c, words, now)
+		news := len(agree) == 0 && len(latest) > 0 && now.Sub(c.Time) < complainsFor
+		if told == nil || news && !alone {
+			told, beside, alone = &c, words, news
 		}
+	}
+	if told != nil {
+		r = complained(r, *told, beside, now)
 	}
 	if err != nil {
 		evidence.Log = err.Error()

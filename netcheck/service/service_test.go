@@ -138,6 +138,26 @@ func TestServiceLog(t *testing.T) {
 	}
 }
 
+// TestServiceLogTellsWhatNoCheckFinds holds that of several complaints of now, the one that stands beside no check is told.
+func TestServiceLogTellsWhatNoCheckFinds(t *testing.T) {
+	t.Parallel()
+	at := func(ago time.Duration) string { return time.Now().Add(-ago).Format("2006-01-02 15:04:05.000") }
+	path := filepath.Join(t.TempDir(), "uds.log")
+	text := at(20*time.Second) + " ERROR AuthenticationException: [LDAP: error code 49 - data 775]\n" +
+		at(10*time.Second) + " ERROR java.net.ConnectException: Connection refused\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := watching(t, NewLog(path))
+	w.latest = []check.Result{{Check: "console", Kind: check.KindTLS, Status: check.Fail, Cause: check.ConnectRefused}}
+	w.wants(t, check.Warn, check.LDAPAccountLocked, "the checks find something else: console connect.refused")
+	w.latest = append(w.latest,
+		check.Result{Check: "directory", Kind: check.KindLDAPS, Status: check.Fail, Cause: check.LDAPNotRetried})
+	w.wants(t, check.Warn, check.ConnectRefused, "the check console finds the same")
+	w.latest = nil
+	w.wants(t, check.Warn, check.ConnectRefused, "Connection refused")
+}
+
 // TestServiceLogUnreadable holds that what cannot be read does not read as well.
 func TestServiceLogUnreadable(t *testing.T) {
 	t.Parallel()
