@@ -136,11 +136,13 @@ func scheduled(s config.Schedule, c check.Check) check.Check {
 }
 
 // resolvers names the dns checks on which a target depends: those that ask for its name. One for AAAA counts only where
-// none asks for A: a host without IPv6 addresses is still reached.
+// none asks for A: a host without IPv6 addresses is still reached. One that asks servers by TLS or HTTPS alone does not
+// count: this host's own resolution does not go there.
 func resolvers(checks []config.DNS, host string) []string {
 	byType := map[string][]string{}
 	for _, c := range checks {
-		if strings.EqualFold(strings.TrimSuffix(c.Query, "."), strings.TrimSuffix(host, ".")) {
+		aside := len(c.Servers) > 0 && !slices.ContainsFunc(c.Servers, plainDNS)
+		if !aside && strings.EqualFold(strings.TrimSuffix(c.Query, "."), strings.TrimSuffix(host, ".")) {
 			byType[c.Type] = append(byType[c.Type], c.Name)
 		}
 	}
@@ -149,6 +151,8 @@ func resolvers(checks []config.DNS, host string) []string {
 	}
 	return byType["AAAA"]
 }
+
+func plainDNS(s config.DNSServer) bool { return !s.Certified() }
 
 // trust reads each list of roots once.
 type trust struct {

@@ -46,10 +46,15 @@ func TestChecksDependOnTheirResolvers(t *testing.T) {
 		{Name: "aaaa", Query: "cloud.example", Type: "AAAA"},
 		{Name: "six", Query: "six.example", Type: "AAAA"},
 		{Name: "txt", Query: "txt.example", Type: "TXT"},
+		{Name: "aside", Query: "cloud.example", Type: "A", Servers: []config.DNSServer{{Transport: config.DNSOverTLS}}},
+		{Name: "both", Query: "both.example", Type: "A", Servers: []config.DNSServer{
+			{Transport: config.DNSOverTLS}, {Transport: config.DNSOverUDP},
+		}},
 	}
 	for host, want := range map[string][]string{
 		"Cloud.Example": {"a"}, // one for AAAA counts only where none asks for A
 		"six.example":   {"six"},
+		"both.example":  {"both"},
 		"txt.example":   nil,
 		"192.0.2.7":     nil,
 	} {
