@@ -46,10 +46,21 @@ func remedyDNS(e *resolver.Error, expect []string) string {
 		return fmt.Sprintf("Correct or remove the CNAME record that %s leads through: its target is not there.", e.Name)
 	case check.DNSNoResolver:
 		return `Write a line "nameserver ADDRESS" into /etc/resolv.conf, or name the servers in the check.`
+	default:
+		return remedySecure(e.Cause, server)
+	}
+}
+
+// remedySecure is for what may be wrong with a server that is asked by TLS or HTTPS.
+func remedySecure(cause check.Cause, server string) string {
+	switch cause {
 	case check.HTTPStatus, check.HTTPMalformed:
 		return fmt.Sprintf("Check that %s is where the server takes DNS over HTTPS, and look into its log.", server)
+	case check.CertNameMismatch:
+		return fmt.Sprintf("Write a name that its certificate has into the check's servers (after # in tls://, as the host "+
+			"in https://), or install a certificate at %s that has this one.", server)
 	default:
-		return remedyFor(e.Cause, server)
+		return remedyFor(cause, server)
 	}
 }
 

@@ -108,7 +108,7 @@ func (o *javaOpinion) untrusted() string {
 	case o.missing != nil && o.trust.Replaced.Held(sha256Of(o.missing)):
 		r := o.trust.Replaced
 		why = fmt.Sprintf("the trust store of the service's Java was replaced (noted on %s), and the authority %s is no "+
-			"longer in it: %d authorities vanished, %d came; ", r.Noted.UTC().Format("2006-01-02 15:04 UTC"),
+			"longer in it: %d of its authorities vanished, %d came; ", r.Noted.UTC().Format("2006-01-02 15:04 UTC"),
 			subjectOf(o.missing), r.Lost, r.Gained)
 	case o.missing != nil:
 		why = "the authority " + subjectOf(o.missing) + " is trusted here, but is not in the trust store of the service's " +
@@ -154,8 +154,8 @@ func javaNews(attempts []attempt) string {
 		return "; not judged by the service's Java: " + cleanText(view.err.Error(), maxDetail)
 	}
 	if r := view.trust.Replaced; r != nil && time.Since(r.Noted) < replacedFor {
-		return fmt.Sprintf("; the trust store of the service's Java was replaced (noted on %s): %d authorities vanished, "+
-			"%d came", r.Noted.UTC().Format("2006-01-02 15:04 UTC"), r.Lost, r.Gained)
+		return fmt.Sprintf("; the trust store of the service's Java was replaced (noted on %s): %d of its authorities "+
+			"vanished, %d came", r.Noted.UTC().Format("2006-01-02 15:04 UTC"), r.Lost, r.Gained)
 	}
 	return ""
 }

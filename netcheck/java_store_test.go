@@ -92,7 +92,7 @@ func TestJavaStoreReplaced(t *testing.T) {
 	target.Java = jvm.NewWatch(service, nil, stores.Of(service))
 	after := TLS(target)(withTimeout(t, 5*time.Second))
 	for _, words := range []string{"was replaced (noted on ", `the authority "CN=Test Root" is no longer in it`,
-		"1 authorities vanished, 1 came", "as trust.java says", cacerts(home), "PKIX path building failed"} {
+		"1 of its authorities vanished, 1 came", "as trust.java says", cacerts(home), "PKIX path building failed"} {
 		if !strings.Contains(after.Detail, words) {
 			t.Errorf("%s: %s; want …%s…", after.Cause, after.Detail, words)
 		}

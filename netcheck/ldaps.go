@@ -207,6 +207,8 @@ func (r *ldapsRun) counted(attempts []attempt) string {
 	}
 	s := r.servers[attempts[at].address]
 	switch {
+	case s.More && s.Entries == 2:
+		return "more than 1 entry"
 	case s.More:
 		return fmt.Sprintf("more than %d entries", s.Entries-1)
 	case s.Entries == 1:

@@ -41,7 +41,8 @@ func connectRemedies() map[check.Cause]string {
 			"chains and the IPAddressDeny of the service unit.",
 		check.ConnectNoAddress: "Give TARGET an address of a family that this host has, or this host an address of " +
 			"that family; where the check has a source, correct that.",
-		check.ConnectSource: "Give this host an address and free ports to reach TARGET from (ip address; ss -s).",
+		check.ConnectSource: "Correct the source or the interface of the check to one that this host has (ip address), or " +
+			"free local ports (ss -s): nothing was sent to TARGET.",
 	}
 }
 
@@ -55,7 +56,8 @@ func tlsRemedies() map[check.Cause]string {
 		check.TLSNotTLS:  "Check the port of TARGET: what listens there speaks no TLS, or only after STARTTLS.",
 		check.TLSVersion: "Switch on TLS 1.2 and 1.3 at TARGET, and in the service's Java what it lacks of them.",
 		check.TLSCipher:  "Switch on ECDHE suites with AES-GCM or ChaCha20 at TARGET, and a certificate that fits them.",
-		check.TLSAlert:   "Look into the log of TARGET for the alert, and check that it knows the server name.",
+		check.TLSAlert: "Look into the log of TARGET for the alert; check that it knows the server name, and speaks what " +
+			"alpn offers.",
 		check.TLSClientCertificate: "Give the check a client certificate that TARGET accepts (client_certificate), or do " +
 			"not demand one of this host there.",
 		check.TLSMalformed: "Find out what answers as TARGET: a broken TLS server, or a middlebox that rewrites.",

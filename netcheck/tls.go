@@ -78,7 +78,7 @@ func asked(f tlsprobe.Facts) string {
 	if f.ClientCertificateSent {
 		return "and takes ours"
 	}
-	return "but does without one"
+	return "but the handshake goes without one"
 }
 
 // describe says in one sentence what is well: the protocol, until when, and what is remarkable.

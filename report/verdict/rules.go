@@ -178,10 +178,10 @@ func accountWords(cause check.Cause) string {
 		check.LDAPAccountExpired:     "has expired",
 		check.LDAPPasswordMustChange: "must change its password",
 		check.LDAPAccountLocked:      "is locked",
-		check.LDAPNotRetried:         "was refused before, and its password is held back",
+		check.LDAPNotRetried:         "is not tried: its password is held back",
 	}[cause]
 	if words == "" {
-		return "is refused"
+		return "cannot log on"
 	}
 	return words
 }
