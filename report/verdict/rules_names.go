@@ -181,11 +181,19 @@ func resolverWords(cause check.Cause, several bool) string {
 	return words[0]
 }
 
-// wrongName: one name that does not resolve, or leads elsewhere than it should, is one root for all that use it.
+// wrongName: one name that does not resolve, or leads elsewhere than it should, is one root for all that use it. That it has
+// no record of one type says nothing of the others.
 func wrongName(s *scene) []finding {
 	var found []finding
 	bad := s.open(func(_ int, r check.Result) bool { return r.Cause.Layer() == check.LayerDNS })
-	for _, group := range grouped(bad, func(i int) string { return hostOf(s.results[i]) }) {
+	key := func(i int) string {
+		host := hostOf(s.results[i])
+		if host != "" && s.results[i].Cause == check.DNSNoData {
+			host += " " + string(check.DNSNoData)
+		}
+		return host
+	}
+	for _, group := range grouped(bad, key) {
 		head := s.head(group, check.KindDNS)
 		if head.Status == check.Unknown {
 			continue // nothing was told of the name

@@ -200,6 +200,11 @@ func nameScenarios() map[string]scenario {
 			unresolved("api", "tls", "Console.example.:8443", check.DNSNXDomain, "10.0.0.53:53"),
 			directory(), ruleset(),
 		}},
+		"name-without-one-type": {Facts{}, []check.Result{
+			made("six", "dns", "console.example AAAA", check.Fail, check.DNSNoData, "10.0.0.53:53"),
+			dns("resolver", "console.example", check.DNSBogus, "10.0.0.53:53"), skipped("console", "resolver"),
+			made("resolver-ad", "dns", "dc1.corp.example A", check.OK, "", "10.0.0.53:53"), directory(),
+		}},
 		"name-servfail-alone": {Facts{}, []check.Result{
 			dns("resolver", "console.example", check.DNSServFail, "10.0.0.53:53"),
 			made("resolver-ad", "dns", "dc1.corp.example A", check.OK, "", "10.0.0.53:53"), directory(),
