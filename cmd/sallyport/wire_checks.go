@@ -136,20 +136,28 @@ func scheduled(s config.Schedule, c check.Check) check.Check {
 }
 
 // resolvers names the dns checks on which a target depends: those that ask for its name. One for AAAA counts only where
-// none asks for A: a host without IPv6 addresses is still reached. One that asks servers by TLS or HTTPS alone does not
-// count: this host's own resolution does not go there.
+// none asks for A: a host without IPv6 addresses is still reached. One that wants more than an answer (expect, dnssec)
+// counts only where none wants less. One that asks servers by TLS or HTTPS alone does not count: this host's own
+// resolution does not go there.
 func resolvers(checks []config.DNS, host string) []string {
-	byType := map[string][]string{}
+	type ask struct {
+		kind string
+		more bool
+	}
+	asks := map[ask][]string{}
 	for _, c := range checks {
 		aside := len(c.Servers) > 0 && !slices.ContainsFunc(c.Servers, plainDNS)
 		if !aside && strings.EqualFold(strings.TrimSuffix(c.Query, "."), strings.TrimSuffix(host, ".")) {
-			byType[c.Type] = append(byType[c.Type], c.Name)
+			of := ask{c.Type, len(c.Expect) > 0 || c.Dnssec == config.DnssecRequire || c.Dnssec == config.DnssecValidate}
+			asks[of] = append(asks[of], c.Name)
 		}
 	}
-	if len(byType["A"]) > 0 {
-		return byType["A"]
+	for _, of := range []ask{{"A", false}, {"A", true}, {"AAAA", false}, {"AAAA", true}} {
+		if len(asks[of]) > 0 {
+			return asks[of]
+		}
 	}
-	return byType["AAAA"]
+	return nil
 }
 
 func plainDNS(s config.DNSServer) bool { return !s.Certified() }

@@ -47,16 +47,19 @@ func TestChecksDependOnTheirResolvers(t *testing.T) {
 		{Name: "six", Query: "six.example", Type: "AAAA"},
 		{Name: "txt", Query: "txt.example", Type: "TXT"},
 		{Name: "aside", Query: "cloud.example", Type: "A", Servers: []config.DNSServer{{Transport: config.DNSOverTLS}}},
+		{Name: "strict", Query: "cloud.example", Type: "A", Expect: []string{"192.0.2.7"}},
+		{Name: "signed", Query: "signed.example", Type: "A", Dnssec: config.DnssecRequire},
 		{Name: "both", Query: "both.example", Type: "A", Servers: []config.DNSServer{
 			{Transport: config.DNSOverTLS}, {Transport: config.DNSOverUDP},
 		}},
 	}
 	for host, want := range map[string][]string{
-		"Cloud.Example": {"a"}, // one for AAAA counts only where none asks for A
-		"six.example":   {"six"},
-		"both.example":  {"both"},
-		"txt.example":   nil,
-		"192.0.2.7":     nil,
+		"Cloud.Example":  {"a"}, // one for AAAA counts only where none asks for A
+		"six.example":    {"six"},
+		"both.example":   {"both"},
+		"signed.example": {"signed"},
+		"txt.example":    nil,
+		"192.0.2.7":      nil,
 	} {
 		if got := resolvers(checks, host); !slices.Equal(got, want) {
 			t.Errorf("%s depends on %v, want %v", host, got, want)
