@@ -20,6 +20,7 @@ type javaView struct {
 	err   error      // why it cannot
 
 	server string // whom the certificate must be for
+	ldaps  bool   // it is a directory's, and TLS begins with the connection
 }
 
 // javaOpinion is what Java thinks of the chain of one address.
@@ -35,7 +36,7 @@ func (t Server) javaNow() *javaView {
 		return nil
 	}
 	trust, err := t.Java.Trust(time.Now())
-	return &javaView{trust: trust, err: err, server: t.serverName()}
+	return &javaView{trust: trust, err: err, server: t.serverName(), ldaps: t.ldaps}
 }
 
 // errJavaUntrusted is what a handshake comes to that this host would go on with, and the service would not.
@@ -82,6 +83,9 @@ func (o *javaOpinion) contradict(leaf *x509.Certificate, err error) error {
 	case slices.Contains([]tlsprobe.Problem{tlsprobe.WeakKey, tlsprobe.WeakSignature}, head.Problem),
 		head.Problem == tlsprobe.NameMismatch && o.byCommonName(leaf):
 		return &opinion{cause: causeOf(head.Problem), words: head.Words + "; " + o.called() + " still takes it", err: err}
+	case head.Problem == tlsprobe.NameMismatch && o.ldaps && !o.trust.Machine.ComparesLDAPSNames():
+		return &opinion{cause: causeOf(head.Problem), err: err, words: head.Words + "; " + o.called() + " still connects: " +
+			"it compares no names over ldaps (-D" + jvm.PropertyNoLDAPSNames + ")"}
 	}
 	return err
 }

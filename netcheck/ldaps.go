@@ -63,7 +63,7 @@ func LDAPS(target LDAPSTarget) func(context.Context) check.Result {
 	if target.StartTLS {
 		target.before = []step{{phaseStartTLS, directory.StartTLS}}
 	}
-	target.clock = directoryClock
+	target.clock, target.ldaps = directoryClock, !target.StartTLS
 	memory := new(directories)
 	filter, wrong := directory.NewFilter(target.Filter)
 	return func(ctx context.Context) check.Result {

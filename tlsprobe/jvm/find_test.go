@@ -185,6 +185,19 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// TestComparesLDAPSNames: Java takes the flag for true where it says so in any case, and where it says nothing.
+func TestComparesLDAPSNames(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{"": false, "true": false, "TRUE": false, "false": true, "1": true} {
+		if got := (Machine{Flags: Flags{PropertyNoLDAPSNames: value}}).ComparesLDAPSNames(); got != want {
+			t.Errorf("%q: %v, want %v", value, got, want)
+		}
+	}
+	if !(Machine{}).ComparesLDAPSNames() {
+		t.Error("a machine without the flag compares no names")
+	}
+}
+
 // TestSecurity: what Java's own file says, and the file that a flag adds or puts in its place.
 func TestSecurity(t *testing.T) {
 	t.Parallel()

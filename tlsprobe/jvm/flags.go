@@ -36,6 +36,14 @@ func (f Flags) set(name, value string) {
 	}
 }
 
+// ComparesLDAPSNames says whether the machine's own client of LDAP compares the server's name with the certificate's over
+// ldaps. The flag ends that where it is true or empty (com.sun.jndi.ldap.Connection). After StartTLS names are compared at
+// any rate (com.sun.jndi.ldap.ext.StartTlsResponseImpl).
+func (m Machine) ComparesLDAPSNames() bool {
+	off, set := m.Flags[PropertyNoLDAPSNames]
+	return !set || off != "" && !strings.EqualFold(off, "true")
+}
+
 // flags are those of the process: of JAVA_TOOL_OPTIONS, then of the launcher's own variable, of the command line, and of
 // _JAVA_OPTIONS, each winning over those before it (java(1); arguments.cpp, Arguments::parse).
 func (p process) flags() Flags {

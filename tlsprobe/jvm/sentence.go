@@ -70,6 +70,7 @@ func sentences() []sentence {
 		{"No subject alternative names matching IP address", ComplainsOfName},
 		{"No subject alternative names present", ComplainsOfName},
 		{"No name matching", ComplainsOfName},
+		{"does not match the hostname in the server's certificate", ComplainsOfName}, // JNDI's after StartTLS
 		{"Algorithm constraints check failed", ComplainsOfAlgorithm},
 		{"Certificates do not conform to algorithm constraints", ComplainsOfAlgorithm},
 		{"does not permit use for TLS server authentication", ComplainsOfUsage},

@@ -21,6 +21,8 @@ func TestSentence(t *testing.T) {
 		{tunnel + `"HTTP/1.1 407 Proxy Authentication Required"`, ComplainsOfProxyAuth},
 		{tunnel + `"HTTP/1.1 403 Forbidden"`, ComplainsOfProxy},
 		{"javax.naming.AuthenticationException: [LDAP: error code 49 - data 52e]", ComplainsOfBind},
+		{"SSLPeerUnverifiedException: hostname of the server 'h' does not match the hostname in the server's certificate.",
+			ComplainsOfName},
 		{path + "Certificate has been revoked", ComplainsOfRevoked},
 		{path + "validity check failed", ComplainsOfExpiry},
 		{path + "validity check failed; CertificateNotYetValidException: NotBefore: Mon Jan 01", ComplainsOfEarly},

@@ -67,8 +67,8 @@ func (t *Trust) note(store *keystore.Store) {
 		add("%d certificates of its trust store are not trusted: they lack Java's mark (import them with keytool)",
 			store.Unmarked)
 	}
-	if t.Machine.Flags[PropertyNoLDAPSNames] == "true" {
-		add("it does not compare names in LDAPS certificates (-D%s=true)", PropertyNoLDAPSNames)
+	if !t.Machine.ComparesLDAPSNames() {
+		add("it compares no names over ldaps (-D%s)", PropertyNoLDAPSNames)
 	}
 }
 
