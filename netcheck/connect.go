@@ -44,7 +44,8 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 	ctx = fetch.Within(ctx, maxFetches)
 	named := check.Phase{Name: phaseDNS, Duration: time.Since(start)}
 	barred := t.announce(ctx, host, addresses)
-	attempts, java := t.attempts(addresses, port), t.javaNow()
+	java := t.javaNow()
+	attempts := t.attempts(addresses, port, java)
 	for i := range attempts {
 		a := &attempts[i]
 		a.phases, a.from, a.own = []check.Phase{named}, t.from(), own
@@ -59,9 +60,10 @@ func (t Server) reach(ctx context.Context, options tlsprobe.Options, then use) (
 }
 
 // attempts are one for each address, or one through the proxy that has them.
-func (t Server) attempts(addresses []netip.Addr, port uint16) []attempt {
+func (t Server) attempts(addresses []netip.Addr, port uint16, java *javaView) []attempt {
 	if t.Proxy != nil {
 		way := &via{Proxy: *t.Proxy, addresses: addresses, tunnel: dial.Tunnel{Target: t.String(), Agent: t.Agent}}
+		way.forbids = java.forbidsBasic()
 		way.used = netip.AddrPortFrom(addresses[0], port)
 		return []attempt{{address: way.used, via: way}}
 	}

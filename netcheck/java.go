@@ -21,6 +21,7 @@ type javaView struct {
 
 	server string // whom the certificate must be for
 	ldaps  bool   // it is a directory's, and TLS begins with the connection
+	way    string // on which other way it goes there than the check; empty: on the same, as far as it is known
 }
 
 // javaOpinion is what Java thinks of the chain of one address.
@@ -36,7 +37,11 @@ func (t Server) javaNow() *javaView {
 		return nil
 	}
 	trust, err := t.Java.Trust(time.Now())
-	return &javaView{trust: trust, err: err, server: t.serverName(), ldaps: t.ldaps}
+	view := &javaView{trust: trust, err: err, server: t.serverName(), ldaps: t.ldaps}
+	if t.https && trust != nil {
+		view.way = otherWay(trust.Way, t.Proxy, t.Host)
+	}
+	return view
 }
 
 // errJavaUntrusted is what a handshake comes to that this host would go on with, and the service would not.

@@ -47,6 +47,9 @@ func newJavaEvidence(a *attempt) *JavaEvidence {
 	for _, note := range t.Notes[:min(len(t.Notes), maxNotesKept)] {
 		e.Notes = append(e.Notes, cleanText(note, maxDetail))
 	}
+	if a.java.way != "" {
+		e.Notes = append(e.Notes, a.java.way)
+	}
 	if o := a.asked; o != nil {
 		e.Judged, e.Trusted, e.Why, e.Sentence = true, o.Trusted, cleanText(o.Words, maxDetail), o.Sentence
 		if o.missing != nil {

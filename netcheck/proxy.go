@@ -12,6 +12,7 @@ import (
 
 	"sallyport/check"
 	"sallyport/netcheck/dial"
+	"sallyport/tlsprobe/jvm"
 )
 
 // Proxy is an HTTP proxy through which a server is reached (CONNECT, RFC 9110 section 9.3.6). The server's name is sent to
@@ -24,9 +25,6 @@ type Proxy struct {
 
 	// Refused remembers a password that the proxy has refused. Nil: each run tries it anew.
 	Refused *RefusedSecrets
-	// TunnelBasicDisabled says that the service's JVM does not authenticate to the proxy by Basic, as none does since 8u111
-	// unless jdk.http.auth.tunneling.disabledSchemes is empty in its conf/net.properties.
-	TunnelBasicDisabled bool
 }
 
 // String is the proxy as an operator writes it: host:port.
@@ -39,6 +37,7 @@ type via struct {
 	addresses []netip.Addr // of the proxy, in the order in which they are tried
 	used      netip.AddrPort
 	as        dial.Basic // with whom the proxy is content; nobody until it asks
+	forbids   string     // where the service's Java is forbidden to authenticate so; empty: it is not, or that is not known
 }
 
 // connect makes a TCP connection to the first address of the proxy that takes one. An address that has no answer leaves
@@ -108,11 +107,12 @@ func (v *via) again(ctx context.Context, from dial.Options) (net.Conn, error) {
 
 // doubt is what is not well with a tunnel that stands: the service would not get it. Nil: nothing.
 func (v *via) doubt() *opinion {
-	if v.as.User == "" || !v.TunnelBasicDisabled {
+	if v.as.User == "" || v.forbids == "" {
 		return nil
 	}
 	return &opinion{cause: check.ProxyAuth, words: v.name() + " takes the password by Basic authentication, which the " +
-		"service's JVM does not do for HTTPS: jdk.http.auth.tunneling.disabledSchemes in its conf/net.properties forbids it"}
+		"service's Java does not do for HTTPS: " + jvm.PropertyTunnelDisabled + " forbids it (" +
+		cleanText(v.forbids, maxTextKept) + ")"}
 }
 
 // name is the proxy in a sentence, with the address that was used where it has a name.

@@ -34,6 +34,8 @@ func TestProxies(t *testing.T) {
 	tiny := startTinyproxy(t, ports["well"])
 	right, wrong := secretFile(t, proxyPassword+"\n"), secretFile(t, "guess")
 	secret := secretFile(t, "secret")
+	forbids := javaHome(t, "JKS", r.root.Cert) // as it is installed
+	allows := allowingBasic(t, forbids)
 	tests := []struct {
 		name   string
 		proxy  Proxy
@@ -53,9 +55,6 @@ func TestProxies(t *testing.T) {
 			"asks for authentication by Basic (407), and the check has no user", "proxy"},
 		{"somebody", Proxy{Port: known, User: "monitor", PasswordFile: right}, ports["well"], check.OK, "", "TLS 1.3",
 			"tls"},
-		{"a JVM does not", Proxy{Port: known, User: "monitor", PasswordFile: right, TunnelBasicDisabled: true},
-			ports["well"],
-			check.Warn, check.ProxyAuth, "jdk.http.auth.tunneling.disabledSchemes", "tls"},
 		{"wrong", Proxy{Port: known, User: "monitor", PasswordFile: wrong}, ports["well"], check.Fail, check.ProxyAuth,
 			"does not take the user and the password", "proxy"},
 		{"no file", Proxy{Port: known, User: "monitor", PasswordFile: "/nowhere"}, ports["well"], check.Fail,
@@ -85,6 +84,18 @@ func TestProxies(t *testing.T) {
 				t.Errorf("evidence %+v", evidence.Connections)
 			}
 		})
+	}
+	for home, want := range map[string]check.Status{forbids: check.Warn, allows: check.OK} {
+		target := localTarget(ports["well"], r.roots)
+		target.Proxy = &Proxy{Host: "127.0.0.1", Port: known, User: "monitor", PasswordFile: right}
+		target.Java = watching(home)
+		cause, words := check.ProxyAuth, "jdk.http.auth.tunneling.disabledSchemes forbids it ("+home+"/conf/net.properties)"
+		if want == check.OK {
+			cause, words = "", "TLS 1.3"
+		}
+		expectResult(t, target, want, cause, words, "tls")
+		target.Proxy = &Proxy{Host: "127.0.0.1", Port: open} // which asks for nobody
+		expectResult(t, target, check.OK, "", "TLS 1.3", "tls")
 	}
 	target := TLSTarget{Server: Server{Host: "forbidden.test", Port: 443, Proxy: &Proxy{Host: "127.0.0.1", Port: open}}}
 	expectResult(t, target, check.Fail, check.ProxyDenied,
@@ -236,7 +247,7 @@ func TestInsideNothingIsLeft(t *testing.T) {
 }
 
 // TestTunnelOfJava has a real JVM go through Squid: it asks without a user first, and authenticates by Basic only where it
-// is told to. That is what TunnelBasicDisabled is about.
+// is told to. That is what jvm.Way.BasicDisabled is about.
 func TestTunnelOfJava(t *testing.T) {
 	t.Parallel()
 	java, javac := needProgram(t, "java"), needProgram(t, "javac")

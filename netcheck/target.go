@@ -46,6 +46,7 @@ type Server struct {
 	// ClientCertificate is shown to a server that asks for one.
 	ClientCertificate ClientCertificate
 
+	https  bool        // it is taken for a server of HTTPS, for which Java has proxies
 	ldaps  bool        // it is a directory, and TLS begins with the connection
 	domain string      // whose servers DNS names; one that it named is announced by that; empty: none
 	before []step      // taken on each connection before TLS begins

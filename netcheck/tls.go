@@ -23,7 +23,7 @@ const alertWait = time.Second
 // the connections, unless the target has a request; the evidence is a *TLSEvidence.
 func TLS(target TLSTarget) func(context.Context) check.Result {
 	target.Server = target.remembering()
-	target.clock = target.dateOf
+	target.clock, target.https = target.dateOf, true
 	if target.HTTP != nil {
 		target.ALPN = slices.DeleteFunc(slices.Clone(target.ALPN), func(p string) bool { return p == "h2" })
 	}
@@ -31,6 +31,7 @@ func TLS(target TLSTarget) func(context.Context) check.Result {
 		attempts, err := target.reachAll(ctx)
 		if err != nil {
 			r := unresolved(err, target.String())
+			r.Detail += target.javaNow().goes()
 			if server := resolverOf(err); server != "" {
 				r.Evidence = UnreachedEvidence{Resolver: server}
 			}
@@ -45,6 +46,7 @@ func TLS(target TLSTarget) func(context.Context) check.Result {
 		if r.Status == check.OK {
 			r.Detail = describe(attempts) + javaNews(attempts)
 		}
+		r.Detail += attempts[0].java.goes()
 		r.Remedy = cmp.Or(remedyJava(r.Cause, attempts, target.Roots), remedyFor(r.Cause, target.String()))
 		target.shown.noteChange(&r, attempts, target.String())
 		return r

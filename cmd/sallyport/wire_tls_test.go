@@ -6,12 +6,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"sallyport/check"
 	"sallyport/config"
+	"sallyport/tlsprobe/jvm"
 )
 
 // TestTLSIsWired holds that a check goes where the file says, by what it sees: from an address that is not here, by an
@@ -86,5 +89,30 @@ func TestHandshakeIsWired(t *testing.T) {
 	r := wireTLS(c, nil, kept{}, nil, nil).Run(t.Context())
 	if r.Cause != check.TLSClientCertificate || !strings.Contains(r.Detail, "/nowhere/cert.pem") {
 		t.Errorf("%s %s: %s", r.Status, r.Cause, r.Detail)
+	}
+}
+
+// TestWayOfJavaIsWired holds that a check like the service's Java says where that goes through a proxy, and one like Go does
+// not.
+func TestWayOfJavaIsWired(t *testing.T) {
+	home := t.TempDir()
+	for name, text := range map[string]string{
+		"lib/security/java.security": "", "lib/net.properties": "https.proxyHost=proxy.test\nhttp.nonProxyHosts=\n",
+	} {
+		path := filepath.Join(home, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := kept{java: jvm.NewWatch(jvm.Service{Java: home}, nil, nil)}
+	for _, like := range []string{config.LikeGo, config.LikeJVM} {
+		c := config.TLS{Name: "a", Server: config.Server{Host: "127.0.0.1", Port: 9, Like: like}}
+		r := wireTLS(c, nil, kept, nil, nil).Run(t.Context())
+		if strings.Contains(r.Detail, "Java goes through the proxy proxy.test:443") != (like == config.LikeJVM) {
+			t.Errorf("like %s: %s: %s", like, r.Cause, r.Detail)
+		}
 	}
 }

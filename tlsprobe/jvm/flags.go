@@ -14,6 +14,8 @@ const (
 	PropertySecurity           = "java.security.properties"
 	PropertyProxyHost          = "https.proxyHost"
 	PropertyProxyPort          = "https.proxyPort"
+	PropertyNotProxied         = "http.nonProxyHosts" // of HTTPS too
+	PropertyTunnelDisabled     = "jdk.http.auth.tunneling.disabledSchemes"
 	PropertyNoLDAPSNames       = "com.sun.jndi.ldap.object.disableEndpointIdentification"
 
 	propertyProtocols = "jdk.tls.client.protocols"
@@ -29,8 +31,8 @@ type Flags map[string]string
 func (f Flags) set(name, value string) {
 	if slices.Contains([]string{
 		PropertyTrustStore, PropertyTrustStoreType, PropertyTrustStorePassword, PropertySecurity, PropertyProxyHost,
-		PropertyProxyPort, PropertyNoLDAPSNames, propertyProtocols, propertySuites,
-		propertyGroups, propertySchemes, propertyFFDHE,
+		PropertyProxyPort, PropertyNotProxied, PropertyTunnelDisabled, PropertyNoLDAPSNames, propertyProtocols,
+		propertySuites, propertyGroups, propertySchemes, propertyFFDHE,
 	}, name) {
 		f[name] = value
 	}

@@ -9,9 +9,8 @@ import (
 	"testing"
 )
 
-// TestRealProcess finds a Java that really runs, by the real /proc, with its flags, and reads its store.
-func TestRealProcess(t *testing.T) {
-	t.Parallel()
+func realJava(t *testing.T) string {
+	t.Helper()
 	program, err := exec.LookPath("java")
 	if err != nil {
 		if os.Getenv("SALLYPORT_TEST_FULL") == "1" {
@@ -19,7 +18,13 @@ func TestRealProcess(t *testing.T) {
 		}
 		t.Skip("java is not installed")
 	}
-	folder := t.TempDir()
+	return program
+}
+
+// TestRealProcess finds a Java that really runs, by the real /proc, with its flags, and reads its store.
+func TestRealProcess(t *testing.T) {
+	t.Parallel()
+	program, folder := realJava(t), t.TempDir()
 	put(t, filepath.Join(folder, "Wait.java"), `class Wait { public static void main(String[] a) throws Exception {
 		System.out.println("runs"); System.in.read(); } }`)
 	put(t, filepath.Join(folder, "args"), "-Dhttps.proxyHost=proxy.test\n")
@@ -48,6 +53,11 @@ func TestRealProcess(t *testing.T) {
 	if m.Flags[PropertyProxyHost] != "proxy.test" || m.Flags[PropertyProxyPort] != "" ||
 		m.StoreFile().Path != filepath.Join(folder, "own.jks") {
 		t.Errorf("flags %q, store %+v", m.Flags, m.StoreFile())
+	}
+	way, notes := m.way()
+	if way.To("host.test") != "proxy.test:443" || way.To("localhost") != "" || !way.Seen || len(notes) > 0 ||
+		way.BasicDisabled != filepath.Join(m.Home, "conf/net.properties") {
+		t.Errorf("%+v, %q", way, notes)
 	}
 	m.Flags = Flags{}
 	trust, err := read(m, nil)

@@ -18,6 +18,7 @@ type Trust struct {
 	SHA256   string        // of the file
 	Count    int           // of the authorities
 	Notes    []string      // of the machine, its properties and its store
+	Way      Way           // how it goes out for HTTPS
 	Replaced *Replacement  // what became of the store when it was last replaced; nil: nothing is known of that
 
 	certs    []*x509.Certificate
@@ -49,6 +50,8 @@ func read(m Machine, passwords []string) (*Trust, error) {
 	}
 	t.note(store)
 	properties, notes := m.Security()
+	t.Notes = append(t.Notes, notes...)
+	t.Way, notes = m.way()
 	t.Notes = append(t.Notes, notes...)
 	t.rules, err = rulesOf(m, properties)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -101,7 +102,7 @@ func (w *Watch) compare(now time.Time) {
 // stamp tells whether what trust was made of is still as it was.
 type stamp struct {
 	home, how, store, security, password string
-	file, properties, further            fileStamp
+	file, properties, further, net       fileStamp
 }
 
 type fileStamp struct {
@@ -118,9 +119,17 @@ func stampOf(m Machine) stamp {
 	if s.security != "" {
 		s.further = fileStampOf(m.path(strings.TrimPrefix(s.security, "=")))
 	}
-	s.properties = fileStampOf(m.Home + "/conf/security/java.security")
-	if s.properties.absent {
-		s.properties = fileStampOf(m.Home + "/lib/security/java.security")
+	s.properties = firstStampOf(m.Home, "conf/security/java.security", "lib/security/java.security")
+	s.net = firstStampOf(m.Home, netProperties()...)
+	return s
+}
+
+// firstStampOf is that of the first of some places in a folder where there is a file.
+func firstStampOf(folder string, places ...string) (s fileStamp) {
+	for _, place := range places {
+		if s = fileStampOf(filepath.Join(folder, place)); !s.absent {
+			break
+		}
 	}
 	return s
 }
