@@ -30,9 +30,11 @@ func NewRefusedSecrets(folder memory.Folder) *RefusedSecrets { return &RefusedSe
 // of is what is known of a user's passwords.
 func (s *RefusedSecrets) of(bindDN string) *account { return s.account(sameDN(bindDN), s.folder) }
 
-// ofProxy is what is known of the passwords of a user of a proxy. It is forgotten with the process: proxies do not lock
-// accounts as directories do. No DN is spelled as their users are.
-func (s *RefusedSecrets) ofProxy(user string) *account { return s.account(user, memory.Folder{}) }
+// ofProxy is what is known of the passwords of a user of a proxy, which often asks a directory about them. No DN is spelled
+// as their users are.
+func (s *RefusedSecrets) ofProxy(p Proxy) *account {
+	return s.account("proxy "+p.String()+" "+p.User, s.folder)
+}
 
 func (s *RefusedSecrets) account(user string, folder memory.Folder) *account {
 	s.mu.Lock()
@@ -49,7 +51,16 @@ func (s *RefusedSecrets) account(user string, folder memory.Folder) *account {
 // Release forgets what was refused to a user, at all directories, so that its password is tried once more: an operator
 // has mended the account. The error is that of the context, or names what mends it.
 func (s *RefusedSecrets) Release(ctx context.Context, bindDN string) error {
-	a := s.of(bindDN)
+	return s.of(bindDN).forget(ctx)
+}
+
+// ReleaseProxy is Release for the user of a proxy.
+func (s *RefusedSecrets) ReleaseProxy(ctx context.Context, p Proxy) error {
+	return s.ofProxy(p).forget(ctx)
+}
+
+// forget forgets what was tried.
+func (a *account) forget(ctx context.Context) error {
 	select {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
@@ -81,20 +92,4 @@ func (a *account) holds(at string, s secret) bool {
 	}
 	_, held := a.book.held(at, "", a.is(s), time.Now())
 	return held
-}
-
-// find is the refusal of a password that no directory has, where there was one. It waits for its turn, which nobody keeps
-// for long.
-func (a *account) find(s secret) (tried, bool) {
-	a.turn <- struct{}{}
-	defer func() { <-a.turn }()
-	return a.book.held("", "", a.is(s), time.Now())
-}
-
-// add remembers the refusal of a password that no directory has.
-func (a *account) add(s secret, t tried) {
-	a.turn <- struct{}{}
-	defer func() { <-a.turn }()
-	t.Digest = a.digestOf(s)
-	_ = a.save(a.book.refused(t, a.is(s))) // it has no file
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"sallyport/check"
 	"sallyport/netcheck/directory"
 	"sallyport/netcheck/memory"
 )
@@ -75,20 +76,44 @@ func (a *account) lock(ctx context.Context, good bool) (release func(), err erro
 	}
 }
 
-// end writes down what came of it, and lets go of the account. Where that cannot be written it counts in this process, and
-// the mark in others.
+// outcome is what came of a password that was sent.
+type outcome uint8
+
+const (
+	saysNothing outcome = iota // what was answered says nothing of the password, or it was not sent
+	wasAccepted
+	wasRefused
+	wasUnanswered
+)
+
+// end writes down what came of a bind, and lets go of the account.
 func (t *try) end(session *directory.Session, err error) {
-	defer t.release()
 	told, _ := errors.AsType[*directory.Error](err)
 	switch {
 	case err == nil:
-		t.accepted()
+		t.settle(wasAccepted, "")
 	case told != nil && told.Code == directory.ResultInvalidCredentials && told.BlamesSecret():
+		t.settle(wasRefused, told.Cause)
+	case told != nil && told.Code < 0 && session.Asked():
+		t.settle(wasUnanswered, "")
+	default:
+		t.settle(saysNothing, "")
+	}
+}
+
+// settle writes down what came of it, and lets go of the account. Where that cannot be written it counts in this process,
+// and the mark in others.
+func (t *try) settle(came outcome, cause check.Cause) {
+	defer t.release()
+	switch {
+	case came == wasAccepted:
+		t.accepted()
+	case came == wasRefused:
 		delete(t.good, t.what.At)
-		t.what.Digest, t.what.Cause = t.digestOf(t.secret), told.Cause
+		t.what.Digest, t.what.Cause = t.digestOf(t.secret), cause
 		_ = t.save(t.book.refused(t.what, t.is(t.secret)))
 	case !t.marked: // it has succeeded before
-	case told != nil && told.Code < 0 && session.Asked():
+	case came == wasUnanswered:
 		_ = t.save(t.book.unanswered(t.what))
 	default:
 		_ = t.save(t.book.unmarked(t.what.At))

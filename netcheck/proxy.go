@@ -23,7 +23,7 @@ type Proxy struct {
 	User         string // empty: nobody; without a colon (RFC 7617 section 2)
 	PasswordFile string // read when the proxy asks for it, at most 4 KiB, without one line end after the password
 
-	// Refused remembers a password that the proxy has refused. Nil: each run tries it anew.
+	// Refused remembers a password that the proxy has refused, so that it is tried once. Nil: each run tries it anew.
 	Refused *RefusedSecrets
 }
 
@@ -80,20 +80,7 @@ func (v *via) open(ctx context.Context, conn net.Conn, from dial.Options) (net.C
 	if !ok || asked.Answer.Status != http.StatusProxyAuthRequired || asked.Sent || v.User == "" || !asked.Offers("Basic") {
 		return opened, v.refused(err)
 	}
-	as, err := v.credentials()
-	if err != nil {
-		return nil, err
-	}
-	conn, err = dial.TCP(ctx, v.used, from)
-	if err != nil {
-		return nil, v.unreached(err)
-	}
-	opened, _, err = v.tunnel.Open(ctx, conn, as)
-	if err != nil {
-		return nil, v.refusedAs(as, err)
-	}
-	v.as = as // for a second connection of this run
-	return opened, nil
+	return v.openAs(ctx, from)
 }
 
 // again is a second connection of the attempt, through the same address of the proxy.

@@ -11,11 +11,13 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"sallyport/check"
+	"sallyport/netcheck/memory"
 	"sallyport/tlsprobe/tlsprobetest"
 )
 
@@ -161,7 +163,8 @@ func TestProxyHostile(t *testing.T) {
 	}
 }
 
-// TestProxyPasswordOnce: a password that a proxy has refused is not sent to it again, as long as it is the same.
+// TestProxyPasswordOnce: a password that a proxy has refused is not sent to it again, as long as it is the same: not by
+// checks that run at the same time, and not after a restart.
 func TestProxyPasswordOnce(t *testing.T) {
 	t.Parallel()
 	var sent atomic.Int64
@@ -173,18 +176,79 @@ func TestProxyPasswordOnce(t *testing.T) {
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n")
 	})
-	file := secretFile(t, "guess")
-	target := localTarget(443, nil)
-	target.Proxy = &Proxy{Host: "127.0.0.1", Port: port, User: "monitor", PasswordFile: file, Refused: new(RefusedSecrets)}
-	expectResult(t, target, check.Fail, check.ProxyAuth, "does not take", "proxy")
-	for range 20 {
+	file, state := secretFile(t, "guess"), t.TempDir()
+	started := func() TLSTarget {
+		target := localTarget(443, nil)
+		target.Proxy = &Proxy{Host: "127.0.0.1", Port: port, User: "monitor", PasswordFile: file,
+			Refused: NewRefusedSecrets(memory.Folder{State: state})}
+		return target
+	}
+	target := started()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { TLS(target)(withTimeout(t, 4*time.Second)) })
+	}
+	all.Wait()
+	for range 3 {
+		target = started()
 		expectResult(t, target, check.Fail, check.ProxyAuth, "held back, so as not to lock the account", "proxy")
 	}
 	if sent.Load() != 1 {
 		t.Errorf("the password was sent %d times", sent.Load())
 	}
+	if err := target.Proxy.Refused.ReleaseProxy(t.Context(), *target.Proxy); err != nil {
+		t.Error(err)
+	}
+	expectResult(t, target, check.Fail, check.ProxyAuth, "does not take", "proxy")
 	writeFile(t, file, "another guess")
 	expectResult(t, target, check.Fail, check.ProxyAuth, "does not take", "proxy")
+	if sent.Load() != 3 {
+		t.Errorf("the passwords were sent %d times", sent.Load())
+	}
+}
+
+// TestProxyPasswordIsGoodUntilRefused: one that was good is sent by all checks at once, and after the first refusal by none.
+func TestProxyPasswordIsGoodUntilRefused(t *testing.T) {
+	t.Parallel()
+	var refusing atomic.Bool
+	var sent, together, most atomic.Int64
+	port := startTCP(t, func(conn *net.TCPConn) {
+		buffer := make([]byte, 1<<12)
+		n, _ := conn.Read(buffer)
+		if !strings.Contains(string(buffer[:n]), "Proxy-Authorization: ") {
+			_, _ = io.WriteString(conn, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
+			return
+		}
+		sent.Add(1)
+		if refusing.Load() {
+			_, _ = io.WriteString(conn, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
+			return
+		}
+		most.Store(max(most.Load(), together.Add(1)))
+		defer together.Add(-1)
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+		untilClosed(conn)
+	})
+	target := localTarget(443, nil)
+	target.Proxy = &Proxy{Host: "127.0.0.1", Port: port, User: "monitor", PasswordFile: secretFile(t, "right"),
+		Refused: NewRefusedSecrets(memory.Folder{State: t.TempDir()})}
+	run := TLS(target)
+	run(withTimeout(t, 500*time.Millisecond))
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { run(withTimeout(t, time.Second)) })
+	}
+	all.Wait()
+	if most.Load() < 2 {
+		t.Error("a password that is known to be good has checks wait for one another")
+	}
+	refusing.Store(true)
+	expectResult(t, target, check.Fail, check.ProxyAuth, "does not take", "proxy")
+	before := sent.Load()
+	expectResult(t, target, check.Fail, check.ProxyAuth, "held back", "proxy")
+	if sent.Load() != before {
+		t.Error("a password that was refused is sent again")
+	}
 }
 
 // TestInsideProxyAddresses: of a proxy with two addresses, the first that takes the connection is used; with none, the

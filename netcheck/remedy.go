@@ -106,8 +106,9 @@ func tunnelRemedies() map[check.Cause]string {
 	return map[check.Cause]string{
 		check.ProxyRefused: "Start the proxy or correct its address, and let this host through to it: TARGET was not " +
 			"asked at all.",
-		check.ProxyAuth: "Give the check, and the service, a user that the proxy knows, or have it let this host through " +
-			"to TARGET without one; a JVM does Basic for HTTPS only where jdk.http.auth.tunneling.disabledSchemes is empty.",
+		check.ProxyAuth: "Give the check, and the service, a user that the proxy knows (one that it refused is tried " +
+			"anew by `sallyport check --retry-refused`), or have it let this host through to TARGET without one; a JVM " +
+			"does Basic for HTTPS only where jdk.http.auth.tunneling.disabledSchemes is empty.",
 		check.ProxyDenied: "Have the proxy let this host through to TARGET (403), or mend its own way there (502, 503, " +
 			"504).",
 		check.HTTPStatus: "Look at the service behind TARGET, and at the path and the status that the check wants of it.",

@@ -49,7 +49,7 @@ func newCheck(opts *options) *cobra.Command {
 				return err
 			}
 			if retry {
-				if err := kept.release(cmd.Context(), conf.Checks.LDAPS, checkNames(checks)); err != nil {
+				if err := kept.release(cmd.Context(), conf.Checks, checkNames(checks)); err != nil {
 					return err
 				}
 			}
@@ -58,7 +58,7 @@ func newCheck(opts *options) *cobra.Command {
 	}
 	out.bind(cmd)
 	cmd.Flags().BoolVar(&retry, "retry-refused", false,
-		"try passwords that a directory has refused once more: the account was mended, and the password is the same")
+		"try passwords that a directory or a proxy has refused once more: the account was mended, the password is the same")
 	return cmd
 }
 

@@ -48,10 +48,19 @@ func (k kept) revoking(c config.Server) netcheck.Revocation {
 const releaseWithin = 10 * time.Second
 
 // release forgets what was refused to the users of those of the checks that are named.
-func (k kept) release(ctx context.Context, checks []config.LDAPS, names []string) error {
+func (k kept) release(ctx context.Context, checks config.Checks, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, releaseWithin)
 	defer cancel()
-	for _, c := range checks {
+	for _, c := range checks.TLS {
+		if c.Proxy == nil || c.Proxy.User == "" || !slices.Contains(names, c.Name) {
+			continue
+		}
+		proxy := netcheck.Proxy{Host: c.Proxy.Host, Port: c.Proxy.Port, User: c.Proxy.User}
+		if err := k.refused.ReleaseProxy(ctx, proxy); err != nil {
+			return fmt.Errorf("check %s: the password for its proxy stays held back: %w", c.Name, err)
+		}
+	}
+	for _, c := range checks.LDAPS {
 		if c.BindDN == "" || !slices.Contains(names, c.Name) {
 			continue
 		}

@@ -44,12 +44,18 @@ func TestReleaseSaysWhy(t *testing.T) {
 		}
 		checks = append(checks, c)
 	}
-	if err := kept.release(t.Context(), checks, []string{"anonymous"}); err != nil {
+	if err := kept.release(t.Context(), config.Checks{LDAPS: checks}, []string{"anonymous"}); err != nil {
 		t.Errorf("nobody is bound: %v", err)
 	}
-	err := kept.release(t.Context(), checks, []string{"bound"})
+	err := kept.release(t.Context(), config.Checks{LDAPS: checks}, []string{"bound"})
 	if err == nil || !strings.Contains(err.Error(), "check bound") || !strings.Contains(err.Error(), "paths.state") {
 		t.Errorf("got %v; want the check and the mend", err)
+	}
+	tunnelled := config.TLS{Proxy: &config.Proxy{Host: "proxy.test", Port: 3128, User: "monitor"}}
+	tunnelled.Name = "tunnelled"
+	err = kept.release(t.Context(), config.Checks{TLS: []config.TLS{tunnelled}}, []string{"tunnelled"})
+	if err == nil || !strings.Contains(err.Error(), "check tunnelled") || !strings.Contains(err.Error(), "paths.state") {
+		t.Errorf("of a proxy: got %v; want the check and the mend", err)
 	}
 }
 
