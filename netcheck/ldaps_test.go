@@ -325,7 +325,9 @@ func TestLDAPSSilentAddress(t *testing.T) {
 			Refused: new(RefusedSecrets)}
 		r := s.runAtAll(withTimeout(t, 6*time.Second), target)
 		at := r.Endpoints[slices.Index(ports, well)]
-		if r.Status != check.Warn || r.Cause != check.LDAPTimeout || at.Status != check.OK {
+		// Of one address that is asked twice, chance says which of the two binds has its turn first.
+		told := r.Cause == check.LDAPTimeout || len(ports) > 2 && r.Cause == check.LDAPNotRetried
+		if r.Status != check.Warn || !told || at.Status != check.OK {
 			t.Errorf("%v: got %s %q: %s, %+v; want a warning", ports, r.Status, r.Cause, r.Detail, r.Endpoints)
 		}
 	}
