@@ -47,7 +47,7 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, q Question) (Reply,
 			return Reply{Msg: msg, Tries: try, Truncated: msg.Truncated}, nil
 		}
 		switch {
-		case !isTimeout(err):
+		case !isTimeout(err) && !errors.Is(ctx.Err(), context.DeadlineExceeded): // at which the socket is closed, too
 			return Reply{}, err
 		case try == 1:
 			closed = knock(ctx, server)
