@@ -27,6 +27,9 @@ func blocked(words string) func(lab.Report) error {
 			!strings.Contains(string(got.Evidence), `"blocked_by"`) {
 			return fmt.Errorf("the check says %s: %s (%s)", got.Cause, got.Detail, got.Evidence)
 		}
+		if strings.HasPrefix(words, "table") && !strings.Contains(r.Verdict.Sentence, "this host's own "+words) {
+			return fmt.Errorf("the verdict is %q", r.Verdict.Sentence)
+		}
 		return nil
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,14 @@ func TestServiceConnections(t *testing.T) {
 	w.await(func(r lab.Report) error {
 		if got := r.Of("directory"); got.Status != "fail" || !strings.Contains(got.Detail, "the service says so too") {
 			return fmt.Errorf("the directory says %q", got.Detail)
+		}
+		return nil
+	})
+	w.await(func(r lab.Report) error { // what the service meets is no root of its own
+		v := r.Verdict
+		if !slices.Equal(v.Affected, []string{"directory", "service"}) || len(v.Others) > 0 ||
+			!strings.Contains(strings.Join(v.Evidence, "\n"), "the service meets it too: "+stuck) {
+			return fmt.Errorf("the verdict is %+v", v)
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -177,5 +178,36 @@ func TestBlockerWords(t *testing.T) {
 		if got := b.Words("the connection"); !strings.Contains(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// TestBlockers holds how each way to be blocked begins a sentence, and that every kind of evidence tells it.
+func TestBlockers(t *testing.T) {
+	t.Parallel()
+	rule := Blocker{Family: "ip", Table: "filter", Chain: "OUTPUT", Handle: 7, Rule: "tcp dport 636 drop"}
+	policy, own, answer := rule, rule, rule
+	policy.Handle, policy.Rule = 0, ""
+	own.Own, answer.Answer = true, true
+	for _, c := range []struct {
+		blocker Blocker
+		want    string
+	}{
+		{rule, "this host's own table ip filter, chain OUTPUT, rule 7 (tcp dport 636 drop), keeps this host from reaching"},
+		{policy, "this host's own table ip filter, chain OUTPUT, the policy, keeps this host from reaching"},
+		{answer, "this host's own table ip filter, chain OUTPUT, rule 7 (tcp dport 636 drop), lets no answer in from"},
+		{own, "Sallyport's own egress policy (firewall.egress) keeps this host from reaching"},
+		{Blocker{}, "legacy iptables, a program on a queue or connection tracking keeps this host from reaching"},
+	} {
+		tls := &TLSEvidence{BlockedBy: []Blocking{{Blocker: c.blocker}}}
+		for _, evidence := range []interface{ Blockers() []string }{
+			tls, LDAPSEvidence{TLS: tls}, DNSEvidence{Servers: []DNSServerEvidence{{}, {BlockedBy: &c.blocker}}},
+		} {
+			if got := evidence.Blockers(); !slices.Equal(got, []string{c.want}) {
+				t.Errorf("%T says %q, want %q", evidence, got, c.want)
+			}
+		}
+	}
+	if (LDAPSEvidence{}).Blockers() != nil {
+		t.Error("no evidence tells of a blocker")
 	}
 }

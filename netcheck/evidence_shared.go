@@ -1,9 +1,13 @@
 package netcheck
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // This file is what evidence says of the things that checks share, by which failures with one root are told as one: the
-// resolver, the proxy, the authority, the clock, the account, the trust store of Java.
+// resolver, the proxy, the authority, the clock, the account, the trust store of Java, and who on
+// this host ends connections.
 
 // Resolvers are those by which the name could not be resolved.
 func (e UnreachedEvidence) Resolvers() []string { return oneOrNone(e.Resolver) }
@@ -64,6 +68,54 @@ func (e LDAPSEvidence) ClockAhead() (ahead time.Duration, known bool) {
 		}
 	}
 	return e.TLS.ClockAhead()
+}
+
+// Blockers tell who on this host ends connections.
+func (e *TLSEvidence) Blockers() []string {
+	if e == nil {
+		return nil
+	}
+	var all []string
+	for i := range e.BlockedBy {
+		all = append(all, e.BlockedBy[i].subject())
+	}
+	return all
+}
+
+// Blockers are those of the connections.
+func (e LDAPSEvidence) Blockers() []string { return e.TLS.Blockers() }
+
+// Blockers tell who on this host ends the packets to servers.
+func (e DNSEvidence) Blockers() []string {
+	var all []string
+	for i := range e.Servers {
+		if by := e.Servers[i].BlockedBy; by != nil {
+			all = append(all, by.subject())
+		}
+	}
+	return all
+}
+
+// subject is the blocker as the beginning of a sentence that the hosts end whose connections it ends.
+func (b *Blocker) subject() string {
+	does := " keeps this host from reaching"
+	if b.Answer {
+		does = " lets no answer in from"
+	}
+	switch {
+	case b.Table == "":
+		return "legacy iptables, a program on a queue or connection tracking" + does
+	case b.Own && !b.Answer:
+		return "Sallyport's own egress policy (firewall.egress)" + does
+	}
+	rule := "the policy"
+	if b.Handle != 0 {
+		rule = fmt.Sprintf("rule %d", b.Handle)
+	}
+	if b.Rule != "" {
+		rule += " (" + b.Rule + ")"
+	}
+	return fmt.Sprintf("this host's own table %s %s, chain %s, %s,%s", b.Family, b.Table, b.Chain, rule, does)
 }
 
 func oneOrNone(s string) []string {

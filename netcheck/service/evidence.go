@@ -19,6 +19,8 @@ type Evidence struct {
 	LastSeen    *time.Time   `json:"last_seen,omitempty"`
 	Complaints  []Complained `json:"complaints,omitempty"` // of its log, the latest first
 	Log         string       `json:"log,omitempty"`        // why the log is not all read
+
+	met []Finding // all of them
 }
 
 // Shown is a connection as the evidence shows it.
@@ -40,6 +42,7 @@ type Shown struct {
 type Complained struct {
 	Complaint
 	Agrees []string `json:"agrees,omitempty"` // the checks that find the same
+	recent bool     // it counts as one of now
 }
 
 // show makes the evidence of connections.

@@ -27,7 +27,10 @@ type Finding struct {
 	Remote string       `json:"remote"`          // address and port
 	Detail string       `json:"detail"`
 	remedy string
-	port   uint16
+
+	port    uint16
+	address string // without the port
+	host    string // whose address that is, as the checks resolved it; empty where none has it
 }
 
 // judge says what is wrong with connections, the worst first. Since is how long one has been seen in its state.
@@ -37,6 +40,7 @@ func (k knowledge) judge(list []Connection, since func(Connection) time.Duration
 		for _, judge := range []func(Connection, time.Duration) (Finding, bool){k.stuck, k.plain, k.left} {
 			if f, found := judge(c, since(c)); found {
 				f.Remote, f.port = c.Remote.String(), c.Remote.Port()
+				f.address, f.host = c.Remote.Addr().String(), k.host(c.Remote.Addr())
 				findings = append(findings, f)
 			}
 		}

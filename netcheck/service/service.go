@@ -72,7 +72,7 @@ func (s *Service) Run(ctx context.Context) check.Result {
 	findings := s.judge(sample.Connections, since)
 	evidence := &Evidence{
 		User: s.settings.User, UID: sample.UID, Total: sample.Total, Connections: s.show(sample.Connections, since),
-		Findings: findings[:min(len(findings), maxShown)],
+		Findings: findings[:min(len(findings), maxShown)], met: findings,
 	}
 	if !s.lastSeen.IsZero() {
 		evidence.LastSeen = new(s.lastSeen.UTC())
@@ -174,8 +174,9 @@ func (s *Service) withLog(r check.Result, evidence *Evidence, now time.Time) che
 	alone := false
 	for _, c := range slices.Backward(list) {
 		agree, words := s.compare(c, latest)
-		evidence.Complaints = append(evidence.Complaints, Complained{Complaint: c, Agrees: agree})
-		news := len(agree) == 0 && len(latest) > 0 && now.Sub(c.Time) < complainsFor
+		recent := now.Sub(c.Time) < complainsFor
+		evidence.Complaints = append(evidence.Complaints, Complained{Complaint: c, Agrees: agree, recent: recent})
+		news := len(agree) == 0 && len(latest) > 0 && recent
 		if told == nil || news && !alone {
 			told, beside, alone = &c, words, news
 		}

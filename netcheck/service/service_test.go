@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -132,8 +134,19 @@ func TestServiceLog(t *testing.T) {
 		w := watching(t, NewLog(path))
 		w.latest = c.latest
 		r := w.wants(t, c.status, c.cause, c.words)
-		if e, ok := r.Evidence.(*Evidence); !ok || len(e.Complaints) != 1 {
-			t.Errorf("%+v", r.Evidence)
+		e, ok := r.Evidence.(*Evidence)
+		if !ok || len(e.Complaints) != 1 {
+			t.Fatalf("%+v", r.Evidence)
+		}
+		said := maps.Collect(e.Complains()) // of now, as the status is
+		if len(said) != 1 && c.status == check.Warn || len(said) != 0 && c.status == check.OK {
+			t.Errorf("%s complains of %v", c.status, said)
+		}
+		for _, checks := range said {
+			if agrees := strings.HasSuffix(c.words, "the check directory finds the same"); agrees != slices.Equal(checks,
+				[]string{"directory"}) {
+				t.Errorf("%s: %v agree", c.words, checks)
+			}
 		}
 	}
 }

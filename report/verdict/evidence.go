@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"sallyport/check"
@@ -23,7 +25,26 @@ type (
 	}
 	// javan is evidence that names the trust store of the service's Java by which the chain was judged.
 	javan interface{ JavaStore() string }
+	// blocked is evidence that tells who on this host ends connections, each as the beginning of a sentence that the hosts
+	// end which cannot be reached for it.
+	blocked interface{ Blockers() []string }
+	// meeting is evidence of what the service itself meets: at its connections, each fault as an endpoint, and what its log
+	// complains of now, with the checks that find the same.
+	meeting interface {
+		Meets() []check.Endpoint
+		Complains() iter.Seq2[string, []string]
+	}
 )
+
+// blockersOf are those of a result, each once.
+func blockersOf(r check.Result) []string {
+	e, ok := r.Evidence.(blocked)
+	if !ok {
+		return nil
+	}
+	all := slices.Sorted(slices.Values(e.Blockers()))
+	return slices.Compact(all)
+}
 
 func resolversOf(r check.Result) []string {
 	if e, ok := r.Evidence.(resolved); ok {

@@ -11,6 +11,7 @@ import (
 // place is where an endpoint is: an address and a port, as far as its label tells them.
 type place struct {
 	address netip.Addr // zero where the label has none
+	host    string     // the name before it, in lower case; empty where the label has none
 	port    string
 	label   string
 }
@@ -36,6 +37,7 @@ func placeOf(label string) place {
 		return p
 	}
 	if ok {
+		p.host = canonical(host)
 		host = strings.TrimSuffix(inside, ")")
 	}
 	if address, err := netip.ParseAddr(host); err == nil {
@@ -53,5 +55,8 @@ func hostOf(r check.Result) string {
 	if host, _, err := net.SplitHostPort(target); err == nil {
 		target = host
 	}
-	return strings.ToLower(strings.TrimSuffix(target, "."))
+	return canonical(target)
 }
+
+// canonical is a name as names are compared (RFC 4343).
+func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

@@ -15,7 +15,7 @@ func anything(r *rand.Rand, name string) check.Result {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	causes := append(check.Causes(), "", "unknown.dns", "posture.x", "no-cause-at-all")
 	result := check.Result{
-		Check: name, Kind: pick("dns", "tls", "ldaps", "firewall", "posture", ""),
+		Check: name, Kind: pick("dns", "tls", "ldaps", "firewall", "posture", "service", "service", ""),
 		Target: pick("console.example A", "console.example:443", "dc1.example:636", "ldaps://dc1.example:636/x", "", ":::"),
 		Status: check.Status(r.IntN(8)), Cause: causes[r.IntN(len(causes))], Detail: pick("", "seen"),
 		After: pick("", "", "c0", "c1", name, "nobody"),
@@ -36,6 +36,17 @@ func anything(r *rand.Rand, name string) check.Result {
 			account: pick("", "CN=uds", "cn=UDS"), java: pick("", "/cacerts")}
 		if r.IntN(2) > 0 {
 			e.ahead = &ahead
+		}
+		if r.IntN(3) == 0 {
+			e.blockers = []string{pick("a table keeps", "b"), "c"}
+		}
+		for range r.IntN(3) {
+			e.meets = append(e.meets, check.Endpoint{Address: pick("10.0.0.36:636", "dc1.example:636 (10.0.0.36)", "x"),
+				Status: []check.Status{check.Fail, check.Warn}[r.IntN(2)],
+				Cause:  check.Cause(pick("connect.timeout", "posture.outbound.encrypted")), Detail: pick("", "stuck")})
+		}
+		if r.IntN(2) > 0 {
+			e.complains = map[string][]string{"PKIX": {pick("c0", "c1", name)}}
 		}
 		result.Evidence = e
 	}

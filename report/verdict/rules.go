@@ -109,20 +109,6 @@ func undecided(s *scene) []finding {
 	}}
 }
 
-// blockedHere: this host itself keeps connections from going out.
-func blockedHere(s *scene) []finding {
-	blocked := s.openWith(check.ConnectBlockedHere)
-	if len(blocked) == 0 {
-		return nil
-	}
-	return []finding{{
-		cause:    check.ConnectBlockedHere,
-		sentence: "this host itself does not let connections out to " + listed(s.hosts(blocked)),
-		first:    s.head(blocked, "").Remedy,
-		explains: blocked,
-	}}
-}
-
 // proxies: what fails at the same proxy is that proxy's.
 func proxies(s *scene) []finding {
 	var found []finding

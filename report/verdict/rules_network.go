@@ -25,6 +25,9 @@ func (s *scene) ways(i int) []place {
 	return ways
 }
 
+// beyond says whether a place is known to be reached by a gateway only.
+func (s *scene) beyond(p place) bool { return p.address.IsValid() && !s.facts.onLink(p.address) }
+
 // lostBeyond are the open results that fail because none of the addresses that they need, all beyond this host's links,
 // is reached.
 func (s *scene) lostBeyond() []int {
@@ -66,6 +69,7 @@ func noLink(s *scene) []finding {
 		sentence: "this host has no network",
 		first:    "Look at ip address: switch the interface on, mend its cable or virtual port, and give it its address.",
 		explains: cut,
+		covers:   func(p place) bool { return !p.address.IsLoopback() },
 	}
 	for _, i := range s.facts.Interfaces {
 		f.evidence = append(f.evidence, i.words())
@@ -109,6 +113,7 @@ func noRoute(s *scene) []finding {
 		evidence: []string{"the routing tables lead to its own links only"},
 		first:    "Look at ip route, and give this host its default gateway again (DHCP, or the network's configuration).",
 		explains: lost,
+		covers:   s.beyond,
 	}}
 }
 
@@ -124,6 +129,7 @@ func gatewaySilent(s *scene) []finding {
 		first: "See that " + silent[0].Address.String() + " is up, and on the same network as " + silent[0].Interface +
 			" (ip neigh; ip route; VLAN, cable).",
 		explains: s.lostBeyond(),
+		covers:   s.beyond,
 	}
 	for _, g := range silent {
 		f.evidence = append(f.evidence, "nobody on the link of "+g.Interface+" answers for "+g.Address.String()+
@@ -153,6 +159,7 @@ func uplink(s *scene) []finding {
 		first: "Look at " + g.Address.String() + " and its uplink, and whether it lets this host out (traceroute to one " +
 			"of the targets).",
 		explains: beyond,
+		covers:   s.beyond,
 	}
 	if g.State == NeighbourAnswers {
 		f.evidence = []string{"the gateway itself is there: it answers on the link of " + g.Interface}
@@ -246,6 +253,7 @@ func portSilent(s *scene) []finding {
 				", while other ports answer: a firewall on the way out drops it",
 			first:    "Ask who runs the firewalls on the way whether this host may go out to port " + port + ".",
 			explains: group,
+			covers:   func(p place) bool { return p.port == port },
 		})
 	}
 	return found

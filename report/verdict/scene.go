@@ -41,11 +41,12 @@ func unwell(s check.Status) bool {
 	return s != check.OK && s != check.Skipped && s != check.Waived
 }
 
-// open are the results that are not explained yet and of which holds what is asked.
+// open are the results that are not explained yet and of which holds what is asked. Those of the service itself are not
+// among them: what they are about is told by withService.
 func (s *scene) open(holds func(i int, r check.Result) bool) []int {
 	var open []int
 	for i, r := range s.results {
-		if unwell(r.Status) && !s.claimed[i] && holds(i, r) {
+		if unwell(r.Status) && !s.claimed[i] && !itsOwn(r) && holds(i, r) {
 			open = append(open, i)
 		}
 	}

@@ -31,6 +31,7 @@ type Root struct {
 // Bounds on a root, for a person reads it.
 const (
 	maxEvidence = 6   // lines
+	maxOwn      = 2   // of them, what the service itself meets
 	maxText     = 400 // bytes of one sentence, or one line of evidence
 	maxListed   = 3   // names in a sentence
 )
@@ -40,30 +41,54 @@ const (
 // reason that is not among the results, is neither affected nor well.
 func Of(results []check.Result, facts Facts) Verdict {
 	s := newScene(results, facts)
-	type ranked struct {
-		Root
-		rank int
-	}
-	var roots []ranked
-	for rank, find := range rules() {
-		for _, f := range find(s) {
-			if f.explains = s.claim(f.explains); len(f.explains) > 0 {
-				roots = append(roots, ranked{s.root(f), rank})
-			}
-		}
+	roots := make([]ranked, 0, len(results))
+	for _, f := range s.findings() {
+		roots = append(roots, ranked{s.root(f), f.rank})
 	}
 	if len(roots) == 0 {
 		return s.allWell()
 	}
 	slices.SortStableFunc(roots, func(a, b ranked) int {
 		return cmp.Or(cmp.Compare(urgency(a.Status), urgency(b.Status)), cmp.Compare(a.rank, b.rank),
-			cmp.Compare(len(b.Affected), len(a.Affected)))
+			cmp.Compare(depth(a.Layer), depth(b.Layer)), cmp.Compare(len(b.Affected), len(a.Affected)))
 	})
 	v := Verdict{Root: roots[0].Root, Unaffected: s.well(), Well: s.wellSentence()}
 	for _, r := range roots[1:] {
 		v.Others = append(v.Others, r.Root)
 	}
 	return v
+}
+
+// ranked is a root, and the rule that found it.
+type ranked struct {
+	Root
+	rank int
+}
+
+// findings are those of all rules, the most fundamental first, each with what it is the first to explain.
+func (s *scene) findings() []finding {
+	var found []finding
+	for rank, find := range rules() {
+		for _, f := range find(s) {
+			if f.explains = s.claim(f.explains); len(f.explains) > 0 {
+				f.rank = rank
+				found = append(found, f)
+			}
+		}
+	}
+	return s.withService(found)
+}
+
+// depth orders layers: what is told of one means little while one before it fails.
+func depth(layer check.Layer) int {
+	order := []check.Layer{
+		check.LayerFirewall, check.LayerDNS, check.LayerConnect, check.LayerProxy, check.LayerTLS, check.LayerClock,
+		check.LayerCertificate, check.LayerHTTP, check.LayerLDAP, check.LayerPosture,
+	}
+	if at := slices.Index(order, layer); at >= 0 {
+		return at
+	}
+	return len(order)
 }
 
 // urgency orders what is not well as check.Worst does.
@@ -94,41 +119,68 @@ func (s *scene) allWell() Verdict {
 // finding is a root as a rule finds it.
 type finding struct {
 	cause    check.Cause
-	sentence string   // what broke
-	so       string   // what that leads to; empty: how many checks fail for it
-	evidence []string // besides what the results say
+	status   check.Status // unknown: the worst of what it explains
+	sentence string       // what broke
+	so       string       // what that leads to; empty: how many checks fail for it
+	evidence []string     // besides what the results say
 	first    string
-	explains []int // positions of results that are not well
-	said     bool  // the sentence and the evidence say what the results do
+	explains []int     // positions of results that are not well
+	said     bool      // the sentence and the evidence say what the results do
+	rank     int       // of the rule
+	service  []trouble // what the service meets of it
+	// covers says whether what leads to a place fails for this too, though no check asks there; nil: it cannot be told.
+	covers func(place) bool
 }
 
 // root completes a finding.
 func (s *scene) root(f finding) Root {
 	r := Root{Cause: f.cause, Layer: f.cause.Layer(), First: clean(f.first)}
-	statuses := make([]check.Status, 0, len(f.explains))
-	for _, i := range f.explains {
-		statuses = append(statuses, s.results[i].Status)
+	if r.Status = f.status; r.Status == check.Unknown {
+		r.Status = s.worst(f.explains)
 	}
-	r.Status = check.Worst(statuses...)
-	all := s.withDependents(f.explains)
-	r.Affected = s.names(all)
+	r.Affected = s.names(s.withDependents(f.explains))
+	told := f.explains // by what they say themselves; what the service meets is told by that
+	if len(f.service) > 0 {
+		told = slices.DeleteFunc(slices.Clone(told), func(i int) bool { return itsOwn(s.results[i]) })
+	}
 	so := f.so
 	if so == "" {
-		so = consequence(r.Status, len(r.Affected))
+		so = consequence(s.worst(told), len(s.names(s.withDependents(told))))
 	}
-	if r.Sentence = f.sentence; so != "" {
-		r.Sentence += "; " + so
-	}
-	r.Sentence = clean(r.Sentence)
 	if !f.said {
-		f.evidence = append(f.evidence, s.words(f.explains, r.Layer)...)
+		f.evidence = append(f.evidence, s.words(told, r.Layer)...)
 	}
-	for _, line := range f.evidence {
-		if line = clean(line); len(r.Evidence) < maxEvidence && line != "" && !slices.Contains(r.Evidence, line) {
-			r.Evidence = append(r.Evidence, line)
+	own := ownLines(f)
+	if len(own) > 0 {
+		so = joined(", and ", so, "the service itself meets it too")
+	}
+	r.Sentence = clean(joined("; ", f.sentence, so))
+	r.Evidence = bounded(f.evidence, own)
+	return r
+}
+
+// worst is the worst status of results.
+func (s *scene) worst(positions []int) check.Status {
+	statuses := make([]check.Status, 0, len(positions))
+	for _, i := range positions {
+		statuses = append(statuses, s.results[i].Status)
+	}
+	return check.Worst(statuses...)
+}
+
+// bounded is evidence as a root has it: each line once, and the last ones kept in any case.
+func bounded(lines, last []string) []string {
+	last = last[:min(len(last), maxOwn)]
+	var kept []string
+	for i, all := range [][]string{lines, last} {
+		most := maxEvidence - len(last)*(1-i)
+		for _, line := range all {
+			if line = clean(line); len(kept) < most && line != "" && !slices.Contains(kept, line) {
+				kept = append(kept, line)
+			}
 		}
 	}
-	return r
+	return kept
 }
 
 // consequence is what a root leads to, where there is more than it alone.

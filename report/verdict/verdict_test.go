@@ -3,6 +3,8 @@ package verdict
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,7 +19,14 @@ import (
 type evidence struct {
 	resolver, issuer, proxy, account, java string
 	ahead                                  *time.Duration
+	blockers                               []string
+	meets                                  []check.Endpoint
+	complains                              map[string][]string
 }
+
+func (e evidence) Blockers() []string                     { return e.blockers }
+func (e evidence) Meets() []check.Endpoint                { return e.meets }
+func (e evidence) Complains() iter.Seq2[string, []string] { return maps.All(e.complains) }
 
 func (e evidence) Resolvers() []string {
 	if e.resolver == "" {
@@ -106,6 +115,7 @@ func scenarios() map[string]scenario {
 	all := map[string]scenario{}
 	for _, some := range []map[string]scenario{
 		networkScenarios(), nameScenarios(), certificateScenarios(), serverScenarios(), otherScenarios(),
+		serviceScenarios(), blockedScenarios(), orderScenarios(),
 	} {
 		for name, s := range some {
 			all[name] = s
