@@ -23,6 +23,24 @@ type SeenCertificate struct {
 	NotAfter time.Time `json:"not_after"`
 }
 
+// CertChange is a certificate that a check had not seen before, and the one that it is in place of.
+type CertChange struct {
+	Before SeenCertificate `json:"before"`
+	Now    SeenCertificate `json:"now"`
+}
+
+// String is the change in a sentence; empty for none.
+func (c *CertChange) String() string {
+	if c == nil {
+		return ""
+	}
+	key := "another key"
+	if c.Before.Pin == c.Now.Pin {
+		key = "the same key"
+	}
+	return fmt.Sprintf("the certificate changed: now %s, with %s; before %s", c.Now, key, c.Before)
+}
+
 // Seen keeps which certificates a check has seen over a restart. It is asked once, and told only of news.
 type Seen interface {
 	// Last is what was stored for the check; nothing, and no error, when nothing was.
@@ -47,11 +65,11 @@ type seenAt struct {
 	latest time.Time
 }
 
-// news is what changed, in a sentence, when one of the certificates is none of those known; else it is empty. The first
-// ones that a check ever sees are no news.
-func (c *changes) news(shown []SeenCertificate, now time.Time) string {
+// news is what changed when one of the certificates is none of those known; else it is nil. The first ones that a check
+// ever sees are no news.
+func (c *changes) news(shown []SeenCertificate, now time.Time) *CertChange {
 	if len(shown) == 0 {
-		return ""
+		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,14 +86,14 @@ func (c *changes) news(shown []SeenCertificate, now time.Time) string {
 	}
 	if fresh == nil {
 		c.forget(now)
-		return ""
+		return nil
 	}
-	var words string
+	var change *CertChange
 	if !first {
-		words = changeWords(c.before(now), *fresh)
+		change = &CertChange{Before: c.before(now), Now: *fresh}
 	}
 	c.add(shown, now)
-	return words
+	return change
 }
 
 // load asks once for what was known before a restart. It counts as seen just now: nobody looked since.
@@ -135,14 +153,6 @@ func (c *changes) store() {
 	_ = c.kept.Store(c.name, certificates)
 }
 
-func changeWords(old, now SeenCertificate) string {
-	key := "another key"
-	if old.Pin == now.Pin {
-		key = "the same key"
-	}
-	return fmt.Sprintf("the certificate changed: now %s, with %s; before %s", now, key, old)
-}
-
 // String is the certificate in a sentence.
 func (s SeenCertificate) String() string {
 	return fmt.Sprintf("serial %s of %s, valid until %s", s.Serial, s.Issuer, s.NotAfter.Format("2006-01-02"))
@@ -163,11 +173,19 @@ func (c *certificates) noteChange(r *check.Result, attempts []attempt, target st
 			})
 		}
 	}
-	words := c.changes.news(shown, time.Now())
-	if words == "" {
+	change := c.changes.news(shown, time.Now())
+	if change == nil {
 		return
 	}
-	r.Detail += "; " + words
+	r.Detail += "; " + change.String()
+	switch e := r.Evidence.(type) {
+	case *TLSEvidence:
+		e.Changed = change
+	case LDAPSEvidence:
+		if e.TLS != nil {
+			e.TLS.Changed = change
+		}
+	}
 	if r.Status == check.OK {
 		r.Cause, r.Remedy = check.CertChanged, remedyFor(check.CertChanged, target)
 	}

@@ -16,7 +16,7 @@ func TestCertificatesSeenAcrossRestarts(t *testing.T) {
 	now := time.Now()
 	look := func(name, sha256 string) string {
 		c := &changes{name: name, kept: KeepSeen(folder)}
-		return c.news([]SeenCertificate{{SHA256: sha256, Pin: "pin " + sha256, Serial: "serial " + sha256}}, now)
+		return c.news([]SeenCertificate{{SHA256: sha256, Pin: "pin " + sha256, Serial: "serial " + sha256}}, now).String()
 	}
 	for _, tt := range []struct {
 		check, shown string

@@ -80,7 +80,7 @@ func TestChanges(t *testing.T) {
 			c, now := &changes{name: "console", kept: kept}, time.Now()
 			for i, s := range steps {
 				now = now.Add(time.Duration(s.hours) * time.Hour)
-				got := c.news(seenAs(s.shown...), now)
+				got := c.news(seenAs(s.shown...), now).String()
 				if (got == "") != (s.want == "") || !strings.Contains(got, s.want) {
 					t.Errorf("step %d: %q, want …%s…", i, got, s.want)
 				}
@@ -118,6 +118,9 @@ func TestTLSCertificateChanged(t *testing.T) {
 	expectResult(t, target, check.OK, "", "", "tls")
 	target.Port = ports["second"]
 	result := expectResult(t, target, check.OK, check.CertChanged, "the certificate changed: now serial ", "tls")
+	if e := result.Evidence.(*TLSEvidence); e.Changed == nil || e.Changed.Now.SHA256 != e.Certificates[0].SHA256 {
+		t.Errorf("the evidence has %+v", e.Changed)
+	}
 	if !strings.Contains(result.Detail, second[0].Cert.SerialNumber.Text(16)) ||
 		!strings.Contains(result.Detail, "before serial "+first[0].Cert.SerialNumber.Text(16)) {
 		t.Error(result.Detail)

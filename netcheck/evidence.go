@@ -35,6 +35,7 @@ type TLSEvidence struct {
 	OCSPStapled   bool           `json:"ocsp_stapled"`             // the server staples an OCSP response
 	Findings      []CertFinding  `json:"findings,omitempty"`       // of the chain, the one to mend first at the head
 	Certificates  []Cert         `json:"certificates"`             // as sent, the server's own first
+	Changed       *CertChange    `json:"changed,omitempty"`        // the server's own, since the check saw it last
 	ClockAheadMS  *int64         `json:"clock_ahead_ms,omitempty"` // of the server, where it was asked
 	Java          *JavaEvidence  `json:"java,omitempty"`           // the chain as the service's Java sees it
 	Revocation    []CertStatus   `json:"revocation,omitempty"`     // of the chain but its root; none: nobody was asked
