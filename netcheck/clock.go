@@ -29,24 +29,9 @@ type clockReader func(ctx context.Context, conn *tls.Conn) (time.Time, bool)
 // apart is by how much a server's clock is from ours, in words.
 func apart(ours, theirs time.Time) string {
 	if d := theirs.Sub(ours); d < 0 {
-		return inUnits(-d) + " behind that of this host"
+		return tlsprobe.Span(-d) + " behind that of this host"
 	}
-	return inUnits(theirs.Sub(ours)) + " ahead of that of this host"
-}
-
-// inUnits is a duration as a person says it: its largest unit alone, rounded.
-func inUnits(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d >= 2*day:
-		return fmt.Sprintf("%d days", d.Round(day)/day)
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%d hours", d.Round(time.Hour)/time.Hour)
-	case d >= 2*time.Minute:
-		return fmt.Sprintf("%d minutes", d.Round(time.Minute)/time.Minute)
-	default:
-		return fmt.Sprintf("%d seconds", d.Round(time.Second)/time.Second)
-	}
+	return tlsprobe.Span(theirs.Sub(ours)) + " ahead of that of this host"
 }
 
 // clockContradicts says whether the server's clock tells that a refused chain is refused only because a clock is wrong:

@@ -17,10 +17,10 @@ func (j *judgement) dates() {
 				problem = ChainExpired
 			}
 			j.find(problem, Fatal, cert, fmt.Sprintf("%s expired on %s, %s ago",
-				j.called(i), day(cert.NotAfter), span(j.Time.Sub(cert.NotAfter))))
+				j.called(i), day(cert.NotAfter), Span(j.Time.Sub(cert.NotAfter))))
 		case j.Time.Before(cert.NotBefore):
 			j.find(NotYetValid, Fatal, cert, fmt.Sprintf("%s is not valid before %s, %s from now by this host's clock",
-				j.called(i), day(cert.NotBefore), span(cert.NotBefore.Sub(j.Time))))
+				j.called(i), day(cert.NotBefore), Span(cert.NotBefore.Sub(j.Time))))
 		default:
 			j.expiring(i, cert)
 		}
@@ -29,7 +29,7 @@ func (j *judgement) dates() {
 
 func (j *judgement) expiring(i int, cert *x509.Certificate) {
 	left := cert.NotAfter.Sub(j.Time)
-	words := fmt.Sprintf("%s expires on %s, in %s", j.called(i), day(cert.NotAfter), span(left))
+	words := fmt.Sprintf("%s expires on %s, in %s", j.called(i), day(cert.NotAfter), Span(left))
 	switch {
 	case left < j.Fail:
 		j.find(Expiring, Grave, cert, words)
@@ -53,8 +53,8 @@ func (j *judgement) called(i int) string {
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// span is a duration as a person says it: its largest unit alone, rounded.
-func span(d time.Duration) string {
+// Span is a duration as a person says it: its largest unit alone, rounded, and in seconds at the least.
+func Span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
 	case d >= 2*day:

@@ -27,16 +27,6 @@ const pinPrefix = "sha256/"
 // PinOf is the pin of a certificate's key.
 func PinOf(cert *x509.Certificate) Pin { return sha256.Sum256(cert.RawSubjectPublicKeyInfo) }
 
-// ParsePin reads a pin as String writes it.
-func ParsePin(text string) (Pin, error) {
-	encoded, ok := strings.CutPrefix(text, pinPrefix)
-	raw, err := base64.StdEncoding.DecodeString(encoded)
-	if !ok || err != nil || len(raw) != sha256.Size {
-		return Pin{}, fmt.Errorf("%s is no pin: write %s and the base64 of a SHA-256, 44 characters", quote(text), pinPrefix)
-	}
-	return Pin(raw), nil
-}
-
 // String is the pin as it is configured: sha256/ and the digest in base64.
 func (p Pin) String() string { return pinPrefix + base64.StdEncoding.EncodeToString(p[:]) }
 

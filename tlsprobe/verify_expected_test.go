@@ -11,21 +11,6 @@ import (
 	"testing"
 )
 
-func TestParsePin(t *testing.T) {
-	t.Parallel()
-	pin := PinOf(issue(t, nil).Cert)
-	if back, err := ParsePin(pin.String()); err != nil || back != pin {
-		t.Errorf("%s: %v, %v", pin, back, err)
-	}
-	for _, text := range []string{
-		"", "sha256/", "sha1/AAAA", pin.String()[7:], pin.String() + "A", "sha256/" + strings.Repeat("A", 40),
-	} {
-		if _, err := ParsePin(text); err == nil || !strings.Contains(err.Error(), "sha256/") {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
 // TestPinIsOpenSSLs: the pin is the one that RFC 7469 appendix A has openssl compute.
 func TestPinIsOpenSSLs(t *testing.T) {
 	t.Parallel()
