@@ -232,7 +232,7 @@ func nameWords(cause check.Cause, host string) string {
 		check.DNSNXDomain: "does not exist",
 		check.DNSNoData:   "has no record of the type that is asked for",
 		check.DNSMismatch: "does not lead where it should",
-		check.DNSDangling: "is an alias that leads nowhere",
+		check.DNSDangling: "leads nowhere",
 		check.DNSBogus:    "has signatures that do not hold (DNSSEC)",
 	}[cause]
 	if words == "" {
