@@ -79,7 +79,7 @@ func (w world) fullDisk(dir string) string {
 }
 
 // TestFullDisk runs the daemon with everything that it writes on a disk without a free block: it does its work, and says
-// what it cannot write.
+// what it cannot write. A password that it cannot note as tried is not sent.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := disk(t, "size=64k")
@@ -94,7 +94,7 @@ func TestFullDisk(t *testing.T) {
 	if err := w.Write(w.fullDisk(dir)); err != nil {
 		t.Fatal(err)
 	}
-	w.daemon()
+	w.launch()
 	report := w.await(lab.Has("sinks", "warn", "sink.down"))
 	got := report.Of("sinks")
 	for _, word := range []string{filepath.Join(dir, "sallyport.prom"), "no space left on device"} {
@@ -102,9 +102,13 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("the sinks' detail does not say %q: %s", word, got.Detail)
 		}
 	}
+	held := w.await(lab.Has(lab.CheckDirectory, "fail", "ldap.not-retried")).Of(lab.CheckDirectory)
+	if !strings.Contains(held.Remedy, "paths.state") {
+		t.Errorf("the directory's remedy does not name the folder: %s", held.Remedy)
+	}
 	readable(t, got.Detail+"\n"+got.Remedy)
 	w.must(0, "plan")
-	w.must(1, "status")
+	w.must(2, "status")
 	w.must(0, "apply", "--now") // by the guard
 	if left, err := filepath.Glob(filepath.Join(dir, "sallyport.prom*")); err != nil || len(left) > 0 {
 		t.Errorf("pieces of the file are left: %v (%v)", left, err)

@@ -154,6 +154,13 @@ func (w world) must(code int, command string, args ...string) lab.Outcome {
 // daemon starts sallyport run and waits until all is well.
 func (w world) daemon() {
 	w.t.Helper()
+	w.launch()
+	w.await(lab.AllOK)
+}
+
+// launch starts sallyport run.
+func (w world) launch() {
+	w.t.Helper()
 	if err := w.Run(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -162,7 +169,6 @@ func (w world) daemon() {
 			w.t.Logf("the daemon said:\n%s", w.Daemon().Output())
 		}
 	})
-	w.await(lab.AllOK)
 }
 
 // await waits until the daemon's status is as wanted.
