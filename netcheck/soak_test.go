@@ -125,7 +125,7 @@ func soakedKinds(t *testing.T) []soaked {
 	flood := startMany(t, func(conn net.Conn) { endlessly("", "\x16\x03\x03\x00\x00")(conn, nil) })
 	dir := startMany(t, secured(config, func(conn net.Conn) { serveLDAP(conn, soakedDirectory) }))
 	closed := uint16(freePort(t))
-	answering, mute := dnsrig.Fake(t, dnsrig.AnswerA("192.0.2.1")), dnsrig.Silent(t)
+	answering, mute := dnsrig.Fake(t, dnsrig.AnswerA("192.0.2.1")), dnsrig.Fake(t, func([]byte) [][]byte { return nil })
 	tlsTo := func(port uint16) TLSTarget { return localTarget(port, s.roots) }
 	ask := func(server resolver.Server) func(context.Context) check.Result {
 		return DNS(DNSTarget{Query: "www.zone.test", Type: "A", Servers: []resolver.Server{server}})

@@ -76,9 +76,6 @@ func transportError(ctx context.Context, err error) *Error {
 		e.Cause, e.Detail = check.DNSMalformed, "sends "+malformed.reason
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		e.Cause, e.Detail = check.DNSMalformed, "closes the connection before its answer is complete"
-	case errors.Is(err, errClosed):
-		e.Cause = check.DNSUnreachable
-		e.Detail = "answers no packet, and refuses TCP: nothing listens there, or a firewall says so"
 	case isTimeout(err), errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
 		e.Cause, e.Detail = check.DNSTimeout, "gives no answer"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -1,12 +1,10 @@
 package resolver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -28,9 +26,7 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, q Question) (Reply,
 		return Reply{}, err
 	}
 	defer release()
-	closed := func() bool { return false }
-	defer func() { closed() }()
-	message, heard := q.message(), false
+	message := q.message()
 	for try := 1; ; try++ {
 		if err := conn.SetDeadline(tryEnd(ctx, try)); err != nil {
 			return Reply{}, err
@@ -41,71 +37,40 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, q Question) (Reply,
 		if err := conn.WriteMsg(message); err != nil {
 			return Reply{}, err
 		}
-		msg, stray, err := readUDP(conn, q, message.Id)
-		heard = heard || stray
+		msg, err := readUDP(conn, q, message.Id)
 		if err == nil {
 			return Reply{Msg: msg, Tries: try, Truncated: msg.Truncated}, nil
 		}
-		switch {
-		case !isTimeout(err) && !errors.Is(ctx.Err(), context.DeadlineExceeded): // at which the socket is closed, too
-			return Reply{}, err
-		case try == 1:
-			closed = knock(ctx, server)
-		case try < maxUDPTries:
-		case closed() && !heard:
-			return Reply{}, errClosed
-		default:
+		if try == maxUDPTries || !isTimeout(err) {
 			return Reply{}, err
 		}
-	}
-}
-
-// errClosed says that a server is silent by UDP, and that its port is closed to TCP.
-var errClosed = errors.New("no answer by UDP, and TCP is refused")
-
-// knock asks meanwhile whether the server's port takes TCP, as every name server's does (RFC 7766 section 5); the function
-// that it returns ends that and says whether it was refused. A closed port answers packets by ICMP, but of that a kernel
-// sends little to one peer (Linux: icmp_ratelimit, one message a second after some six), so that it may seem silent. A
-// reset is always sent.
-func knock(ctx context.Context, server netip.AddrPort) (closed func() bool) {
-	ctx, cancel := context.WithCancel(ctx)
-	var err error
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_, release, failed := dialServer(ctx, "tcp", server)
-		if err = failed; failed == nil {
-			release()
-		}
-	}()
-	return func() bool {
-		cancel()
-		<-ended
-		return errors.Is(err, syscall.ECONNREFUSED)
 	}
 }
 
 // readUDP reads until the answer comes or the try's deadline passes. A packet that cannot be the answer is passed by,
-// for it may be forged and the true one still on its way; if that does not come, the last bad one is the verdict. Stray
-// says that there was one that did not even claim to be: somebody is there.
-func readUDP(conn *dns.Conn, q Question, id uint16) (msg *dns.Msg, stray bool, err error) {
+// for it may be forged and the true one still on its way; if that does not come, the last bad one is the verdict.
+func readUDP(conn *dns.Conn, q Question, id uint16) (*dns.Msg, error) {
 	var bad error
 	for range maxStray {
 		raw, err := conn.ReadMsgHeader(nil)
 		if err != nil && !errors.Is(err, dns.ErrShortRead) {
-			return nil, stray, cmp.Or(bad, err)
+			if bad != nil {
+				return nil, bad
+			}
+			return nil, err
 		}
 		msg, err := parseReply(raw, q, id)
 		if err == nil {
-			return msg, stray, nil
+			return msg, nil
 		}
-		if errors.Is(err, errStrayReply) {
-			stray = true
-		} else {
+		if !errors.Is(err, errStrayReply) {
 			bad = err
 		}
 	}
-	return nil, stray, cmp.Or[error](bad, &malformedReply{"a flood of packets with wrong message ids"})
+	if bad == nil {
+		bad = &malformedReply{"a flood of packets with wrong message ids"}
+	}
+	return nil, bad
 }
 
 // tryEnd is when the try gives way to the next: a quarter of what is left, at most a second, and for the last try

@@ -31,22 +31,6 @@ func Fake(t *testing.T, answer func(query []byte) [][]byte) netip.AddrPort {
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// Silent is a server that says nothing, by UDP and by TCP, where the kernel accepts for it.
-func Silent(t *testing.T) netip.AddrPort {
-	t.Helper()
-	var err error
-	for range 10 {
-		server := Fake(t, func([]byte) [][]byte { return nil })
-		var deaf net.Listener
-		if deaf, err = new(net.ListenConfig).Listen(t.Context(), "tcp", server.String()); err == nil {
-			t.Cleanup(func() { _ = deaf.Close() })
-			return server
-		}
-	}
-	t.Fatal(err)
-	return netip.AddrPort{}
-}
-
 // listen takes a free port, or another where somebody else was quicker.
 func listen(t *testing.T) *net.UDPConn {
 	t.Helper()
